@@ -1,0 +1,2 @@
+//! The `tenko` binary.
+fn main() {}
