@@ -1,1 +1,25 @@
-//! core
+//! What Tenko's words mean and what follows from them.
+//!
+//! This crate decides and does nothing else: when a job was due ([`schedule`]), what its evidence says
+//! ([`evidence`]), which verdict follows ([`judge`]), who is to be told ([`notice`]) and in which words
+//! ([`message`]). It has no clock, no file, no socket and no random number: `now` is always an argument, so a
+//! roll call over a past moment gives the answer that it would have given then.
+
+pub mod evidence;
+pub mod format;
+pub mod job;
+pub mod judge;
+pub mod name;
+pub mod notice;
+pub mod outbox;
+pub mod roll;
+pub mod schedule;
+pub mod state;
+
+pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId};
+pub use job::{Job, JobSpec, Limits};
+pub use judge::{Event, Step, step};
+pub use name::{ChannelName, Slug};
+pub use notice::{Notice, NoticeKind};
+pub use roll::Roll;
+pub use state::{JobState, Reason, Verdict};

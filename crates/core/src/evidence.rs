@@ -1,0 +1,238 @@
+//! Evidence: one immutable record about a run.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::job::JobSpec;
+use crate::name::Slug;
+
+/// One execution of a job. Ours are `UUIDv7`; any UUID is accepted from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited with this code.
+    Code(u8),
+    /// It was killed by this signal.
+    Signal(u8),
+}
+
+impl fmt::Display for Exit {
+    /// `3`, or `sig9`: as it stands in an object key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Signal(number) => write!(f, "sig{number}"),
+        }
+    }
+}
+
+/// What a piece of evidence says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The run began.
+    Start,
+    /// The run ended well.
+    Success,
+    /// The run ended badly; how, if that is known.
+    Fail(Option<Exit>),
+    /// A remark that changes nothing.
+    Log,
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Success => "success",
+            Self::Fail(_) => "fail",
+            Self::Log => "log",
+        }
+    }
+
+    /// Whether it ends a run.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Success | Self::Fail(_))
+    }
+}
+
+impl fmt::Display for Kind {
+    /// `start`, `success`, `fail`, `fail-3`, `fail-sig9`, `log`: as it stands in an object key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fail(Some(exit)) => write!(f, "fail-{exit}"),
+            _ => f.write_str(self.word()),
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "start" => Ok(Self::Start),
+            "success" => Ok(Self::Success),
+            "fail" => Ok(Self::Fail(None)),
+            "log" => Ok(Self::Log),
+            _ => {
+                let exit = text.strip_prefix("fail-").ok_or(())?;
+                let exit = match exit.strip_prefix("sig") {
+                    Some(number) => Exit::Signal(parse_u8(number)?),
+                    None => Exit::Code(parse_u8(exit)?),
+                };
+                Ok(Self::Fail(Some(exit)))
+            }
+        }
+    }
+}
+
+/// Digits only and without leading zeros, so that each key has one spelling.
+fn parse_u8(digits: &str) -> Result<u8, ()> {
+    let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    canonical.then(|| digits.parse().ok()).flatten().ok_or(())
+}
+
+/// One immutable record about a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The job.
+    pub job: Slug,
+    /// The run. Evidence is idempotent by run and kind.
+    pub run: RunId,
+    /// What it says.
+    pub kind: Kind,
+    /// When it happened, by the sender's clock.
+    pub at: Timestamp,
+    /// When the store had it, by the store's clock; `None` before it is stored.
+    pub received_at: Option<Timestamp>,
+    /// The rest. Empty when only the key was read.
+    pub report: Report,
+    /// What the job says of itself, if it does.
+    pub declaration: Option<Declaration>,
+    /// Under which key the store keeps it, where the store has keys.
+    pub key: Option<String>,
+}
+
+/// What a job says of itself in its evidence, so that one crontab line is the whole set-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// Digest of `spec`: 8 lower-case hex digits. A roll call that knows it need not read the body.
+    pub digest: String,
+    /// What it says; `None` when only the key was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<JobSpec>,
+}
+
+impl Evidence {
+    /// Evidence with an empty report, as its key alone tells it. `at` is cut to whole milliseconds, as in keys.
+    pub fn new(job: Slug, run: RunId, kind: Kind, at: Timestamp) -> Self {
+        let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+        Self {
+            job,
+            run,
+            kind,
+            at,
+            received_at: None,
+            report: Report::default(),
+            declaration: None,
+            key: None,
+        }
+    }
+
+    /// The moment that counts: the sender's, but never later than the store had it, because nothing can be
+    /// reported before it happened; a sender whose clock runs ahead does not answer a later due.
+    pub fn effective_at(&self) -> Timestamp {
+        self.received_at.map_or(self.at, |received| received.min(self.at))
+    }
+
+    /// How far the sender's clock runs ahead of the store's, if it visibly does.
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        let ahead = self.at.duration_since(self.received_at?);
+        (ahead > SignedDuration::from_mins(1)).then_some(ahead)
+    }
+
+    /// Whether it arrived more than two minutes after it happened, as spooled evidence does.
+    pub fn is_late_delivered(&self) -> bool {
+        let delay = self.received_at.map(|received| received.duration_since(self.at));
+        delay.is_some_and(|delay| delay > SignedDuration::from_mins(2))
+    }
+}
+
+/// What a run tells about itself beside its end: all optional, all bounded by the writer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Name of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// How long the run took.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "duration_ms")]
+    pub duration: Option<SignedDuration>,
+    /// The output, or as much of it as was kept, with credentials masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// A remark: of the sender (`ping log -m`), or why a plain object counts as bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether the run was ended because it exceeded its time-out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub timed_out: bool,
+    /// Highest resident memory of the process, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rss: Option<u64>,
+}
+
+/// Output of a run: what it began with and what it ended with. Bytes that are no UTF-8 were replaced by U+FFFD.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The first bytes; all of it when `omitted` is 0.
+    pub head: String,
+    /// The last bytes; empty when nothing was omitted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+    /// How many bytes between head and tail were not kept.
+    #[serde(default)]
+    pub omitted: u64,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Lengths of time as whole milliseconds.
+pub(crate) mod duration_ms {
+    use jiff::SignedDuration;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<SignedDuration>, s: S) -> Result<S::Ok, S::Error> {
+        value.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)).serialize(s)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SignedDuration>, D::Error> {
+        Ok(Option::<i64>::deserialize(d)?.map(SignedDuration::from_millis))
+    }
+}

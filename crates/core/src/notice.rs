@@ -1,0 +1,302 @@
+//! Notices: the intention to tell one channel about one flip or reminder.
+//!
+//! The id of a notice follows from what it tells, so that two checkers which decide the same thing decide the same
+//! notice, and a receiver that gets it twice can see that it did.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::evidence::{Evidence, Exit, Output, RunId};
+use crate::job::Job;
+use crate::judge::Gap;
+use crate::name::{ChannelName, Slug};
+use crate::state::{Blind, Flip, Incident, JobState, Reason, Verdict};
+
+/// The namespace of notice ids (`UUIDv5`, RFC 9562 section 5.5).
+const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_74656e6b6f21);
+
+/// In how many roll calls in a row the evidence must be unreadable before somebody is told.
+pub const BLIND_TRIES: u32 = 3;
+
+/// The intention to tell one channel one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Never changes, and is the same for every checker that decides the same.
+    pub id: Uuid,
+    /// Whom to tell.
+    pub channel: ChannelName,
+    /// Of which job.
+    pub job: Slug,
+    /// What.
+    pub kind: NoticeKind,
+    /// When what it tells became true.
+    pub at: Timestamp,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// All that the message needs.
+    pub facts: Facts,
+}
+
+/// What a notice tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The job went down.
+    Down,
+    /// The job is up again.
+    Up,
+    /// The job is still down; the number of the reminder, from 1.
+    Reminder(u64),
+    /// The evidence of the job can't be read.
+    Unknown,
+    /// The evidence of the job can be read again.
+    Known,
+    /// Somebody wanted to see whether the channel works.
+    Test,
+}
+
+/// What there is to say, kept with the notice so that it can be said later without asking anybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// IANA name of the zone in which the job's times are shown.
+    pub time_zone: String,
+    /// The schedule, in short words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The job's own line about itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where to read what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    /// Why the job is, or was, down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// When it went down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_since: Option<Timestamp>,
+    /// When it was up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_since: Option<Timestamp>,
+    /// The due that nobody answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// By when it should have been answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// The last success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// The run that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// How that run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// How long that run took.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::evidence::duration_ms")]
+    pub duration: Option<SignedDuration>,
+    /// Where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What it printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// What else was said: why evidence is bad, what a store answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Whether the run was ended because it exceeded its time-out.
+    #[serde(default)]
+    pub timed_out: bool,
+    /// Whether evidence that was delivered late showed that the job had been well.
+    #[serde(default)]
+    pub late_delivered: bool,
+    /// Whether nobody had been told that the job was down, because it is up again already.
+    #[serde(default)]
+    pub brief: bool,
+}
+
+impl Facts {
+    /// What is known of a job at a moment.
+    pub fn of(job: &Job, state: &JobState) -> Self {
+        Self {
+            time_zone: job.schedule.time_zone().iana_name().unwrap_or("UTC").to_owned(),
+            schedule: job.schedule.in_words(),
+            description: job.description.clone(),
+            runbook: job.runbook.clone(),
+            reason: state.fold.reason,
+            due: state.fold.unanswered,
+            deadline: state.fold.unanswered.and_then(|due| due.checked_add(job.limits.grace).ok()),
+            last_success: state.last_success.map(|heard| heard.at),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what a run said of itself.
+    pub fn with_evidence(mut self, evidence: &Evidence) -> Self {
+        let report = evidence.report.clone();
+        self.run = Some(evidence.run);
+        if let crate::Kind::Fail(exit) = evidence.kind {
+            self.exit = exit;
+        }
+        self.duration = report.duration.or(self.duration);
+        self.host = report.host;
+        self.output = report.output;
+        self.message = report.message;
+        self.timed_out = report.timed_out;
+        self
+    }
+}
+
+/// What became of a job in one roll call, as far as people have to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a> {
+    /// The incident that was open before.
+    pub was: Option<Incident>,
+    /// The flips of this roll call, in order.
+    pub flips: &'a [Flip],
+    /// When the roll was called.
+    pub now: Timestamp,
+}
+
+/// Writes the notices that a roll call owes for one job: one for each channel, for what is true now, however much
+/// happened before; and one for an incident that came and went unseen. Marks them as written in `state`.
+///
+/// `facts` is asked only if there is something to tell.
+pub fn tell(
+    job: &Job,
+    state: &mut JobState,
+    pass: Pass<'_>,
+    gaps: &[Gap],
+    facts: impl FnOnce(Facts) -> Facts,
+) -> Vec<Notice> {
+    let Some((kind, incident, brief)) = owed(job, state, pass) else { return Vec::new() };
+    let flip = pass.flips.last();
+    let mut known = Facts::of(job, state);
+    known.reason = Some(incident.reason);
+    known.down_since = Some(incident.opened_at);
+    known.brief = brief;
+    if kind == NoticeKind::Up {
+        known.up_since = flip.map(|flip| flip.at);
+        known.late_delivered = flip.is_some_and(|flip| flip.late_delivered);
+    }
+    let known = facts(known);
+    if let Some(open) = &mut state.incident {
+        open.told = true;
+        if let NoticeKind::Reminder(number) = kind {
+            open.reminders = number;
+        }
+    }
+    state.refresh(job, gaps);
+    let at = match kind {
+        NoticeKind::Up => flip.map_or(pass.now, |flip| flip.at),
+        NoticeKind::Reminder(_) => pass.now,
+        _ => incident.opened_at,
+    };
+    let make = |channel: &ChannelName| Notice {
+        id: id(&job.slug, incident.opened_at, kind, channel),
+        channel: channel.clone(),
+        job: job.slug.clone(),
+        kind,
+        at,
+        created_at: pass.now,
+        facts: known.clone(),
+    };
+    job.channels.iter().map(make).collect()
+}
+
+/// What is to be told, about which incident, and whether it came and went unseen.
+fn owed(job: &Job, state: &JobState, pass: Pass<'_>) -> Option<(NoticeKind, Incident, bool)> {
+    if let Some(open) = state.incident {
+        if !open.told {
+            return Some((NoticeKind::Down, open, false));
+        }
+        let number = reminders_due(&open, job.remind?, pass.now);
+        return (number > open.reminders).then_some((NoticeKind::Reminder(number), open, false));
+    }
+    if state.stored_verdict() != Verdict::Up {
+        return None;
+    }
+    if let Some(told) = pass.was.filter(|was| was.told) {
+        return Some((NoticeKind::Up, told, false));
+    }
+    let unseen = pass.flips.iter().rev().find(|flip| flip.new == Verdict::Down)?;
+    let incident = Incident { opened_at: unseen.at, reason: unseen.reason?, told: true, reminders: 0 };
+    Some((NoticeKind::Up, incident, true))
+}
+
+/// How many reminders should have been written by `now`; those that were skipped are never made up for.
+fn reminders_due(incident: &Incident, every: SignedDuration, now: Timestamp) -> u64 {
+    let open_for = now.duration_since(incident.opened_at).as_millis().max(0);
+    u64::try_from(open_for / every.as_millis().max(1)).unwrap_or(0)
+}
+
+/// Notes that the evidence of a job could not be read in a roll call. Flips nothing; after [`BLIND_TRIES`] roll calls
+/// in a row it is told, once.
+pub fn could_not_tell(job: &Job, state: &mut JobState, problem: &str, now: Timestamp) -> Vec<Notice> {
+    let blind = state.blind.get_or_insert_with(|| Blind {
+        since: now,
+        tries: 0,
+        problem: String::new(),
+        told: false,
+    });
+    blind.tries = blind.tries.saturating_add(1);
+    problem.clone_into(&mut blind.problem);
+    if blind.told || blind.tries < BLIND_TRIES {
+        return Vec::new();
+    }
+    blind.told = true;
+    let blind = blind.clone();
+    about_sight(job, state, NoticeKind::Unknown, &blind, now)
+}
+
+/// Notes that the evidence of a job could be read. Whoever was told that it could not is told.
+pub fn could_tell(job: &Job, state: &mut JobState, now: Timestamp) -> Vec<Notice> {
+    match state.blind.take() {
+        Some(blind) if blind.told => about_sight(job, state, NoticeKind::Known, &blind, now),
+        _ => Vec::new(),
+    }
+}
+
+fn about_sight(job: &Job, state: &JobState, kind: NoticeKind, blind: &Blind, now: Timestamp) -> Vec<Notice> {
+    let facts = Facts {
+        down_since: Some(blind.since),
+        message: Some(blind.problem.clone()),
+        reason: None,
+        ..Facts::of(job, state)
+    };
+    let make = |channel: &ChannelName| Notice {
+        id: id(&job.slug, blind.since, kind, channel),
+        channel: channel.clone(),
+        job: job.slug.clone(),
+        kind,
+        at: if kind == NoticeKind::Unknown { blind.since } else { now },
+        created_at: now,
+        facts: facts.clone(),
+    };
+    job.channels.iter().map(make).collect()
+}
+
+/// The id of what is told: it follows from the job, the moment at which the incident was opened, the kind and the
+/// channel, and from nothing else.
+pub fn id(job: &Slug, opened_at: Timestamp, kind: NoticeKind, channel: &ChannelName) -> Uuid {
+    let kind = match kind {
+        NoticeKind::Down => "down".to_owned(),
+        NoticeKind::Up => "up".to_owned(),
+        NoticeKind::Reminder(number) => format!("reminder:{number}"),
+        NoticeKind::Unknown => "unknown".to_owned(),
+        NoticeKind::Known => "known".to_owned(),
+        NoticeKind::Test => "test".to_owned(),
+    };
+    Uuid::new_v5(&NAMESPACE, format!("{job}/{opened_at}/{kind}/{channel}").as_bytes())
+}
+
+impl Notice {
+    /// A notice that tells of nothing, to see whether a channel works.
+    pub fn test(channel: ChannelName, job: Slug, now: Timestamp) -> Self {
+        let kind = NoticeKind::Test;
+        let facts = Facts { time_zone: "UTC".to_owned(), ..Facts::default() };
+        Self { id: id(&job, now, kind, &channel), channel, job, kind, at: now, created_at: now, facts }
+    }
+}
