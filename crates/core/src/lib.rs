@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod format;
 pub mod job;
 pub mod judge;
+pub mod message;
 pub mod name;
 pub mod notice;
 pub mod outbox;

@@ -1,1 +1,4 @@
-//! tenko
+//! The library behind the `tenko` binary, so that tests can start all of it in-process.
+
+pub mod notify;
+pub mod secret;

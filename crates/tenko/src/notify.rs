@@ -1,0 +1,3 @@
+//! Channels: one file each.
+
+pub mod options;
