@@ -76,6 +76,7 @@ impl JobState {
         };
         let mut state = Self {
             expected_from,
+            schedule: job.schedule.in_words(),
             base: fold.clone(),
             fold,
             tail: Vec::new(),

@@ -14,7 +14,7 @@ use crate::name::{ChannelName, Slug};
 use crate::state::{Blind, Flip, Incident, JobState, Reason, Verdict};
 
 /// The namespace of notice ids (`UUIDv5`, RFC 9562 section 5.5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_74656e6b6f21);
+const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_7465_6e6b_6f21);
 
 /// In how many roll calls in a row the evidence must be unreadable before somebody is told.
 pub const BLIND_TRIES: u32 = 3;
@@ -162,15 +162,7 @@ pub struct Pass<'a> {
 
 /// Writes the notices that a roll call owes for one job: one for each channel, for what is true now, however much
 /// happened before; and one for an incident that came and went unseen. Marks them as written in `state`.
-///
-/// `facts` is asked only if there is something to tell.
-pub fn tell(
-    job: &Job,
-    state: &mut JobState,
-    pass: Pass<'_>,
-    gaps: &[Gap],
-    facts: impl FnOnce(Facts) -> Facts,
-) -> Vec<Notice> {
+pub fn tell(job: &Job, state: &mut JobState, pass: Pass<'_>, gaps: &[Gap]) -> Vec<Notice> {
     let Some((kind, incident, brief)) = owed(job, state, pass) else { return Vec::new() };
     let flip = pass.flips.last();
     let mut known = Facts::of(job, state);
@@ -181,7 +173,6 @@ pub fn tell(
         known.up_since = flip.map(|flip| flip.at);
         known.late_delivered = flip.is_some_and(|flip| flip.late_delivered);
     }
-    let known = facts(known);
     if let Some(open) = &mut state.incident {
         open.told = true;
         if let NoticeKind::Reminder(number) = kind {

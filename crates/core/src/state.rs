@@ -227,6 +227,9 @@ pub struct Fold {
 pub struct JobState {
     /// Since when the job is expected: its declaration, or when it was resumed.
     pub expected_from: Timestamp,
+    /// The schedule that `fold` goes by, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// What follows from everything that is known.
     pub fold: Fold,
     /// What followed before the answers in `tail`; equal to `fold` if there are none.

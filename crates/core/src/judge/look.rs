@@ -50,8 +50,8 @@ pub fn look(job: &Job, state: &JobState, gaps: &[Gap], now: Timestamp) -> Look {
 
 /// `every` counts from the last success, so that a due which has passed stays the next one until it is answered.
 fn next_due(job: &Job, state: &JobState, now: Timestamp) -> Option<Timestamp> {
-    match job.schedule {
-        Schedule::Every { .. } => state.fold.due,
-        _ => job.schedule.next_due(state.fold.anchor, now),
+    if matches!(job.schedule, Schedule::Every { .. }) {
+        return state.fold.due;
     }
+    job.schedule.next_due(state.fold.anchor, now)
 }

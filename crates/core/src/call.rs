@@ -1,0 +1,157 @@
+//! One roll call, as far as it is deciding: new evidence in, states and notices out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::evidence::Evidence;
+use crate::job::Job;
+use crate::judge::{Event, Gap, step};
+use crate::name::Slug;
+use crate::notice::{self, Notice, Pass};
+use crate::roll::{Changes, Roll};
+use crate::state::{Flip, JobState, Reason, Verdict};
+
+/// What a roll call has to go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Roster<'a> {
+    /// Every job that is judged, however it became known. States of others are dropped.
+    pub jobs: &'a BTreeMap<Slug, Job>,
+    /// Jobs whose evidence could not be read, and what the store said.
+    pub blind: &'a BTreeMap<Slug, String>,
+}
+
+/// What a roll call decided.
+#[derive(Clone, Debug, Default)]
+pub struct Called {
+    /// What is another in the roll now.
+    pub changes: Changes,
+    /// What is to be told, in order; not in the outbox yet, so that what the runs printed can be added.
+    pub notices: Vec<Notice>,
+}
+
+impl Called {
+    /// The earliest due that was just found missed, if any was: before that is believed, evidence from then on is
+    /// worth a second look, because a sender's clock may be off.
+    pub fn earliest_miss(&self) -> Option<Timestamp> {
+        let missed =
+            |(_, flip): &&(Slug, Flip)| flip.new == Verdict::Down && flip.reason == Some(Reason::Missed);
+        let down: BTreeSet<&Slug> = self.changes.flips.iter().filter(missed).map(|(slug, _)| slug).collect();
+        let dues = self
+            .changes
+            .missed
+            .iter()
+            .filter(|(slug, _)| down.contains(slug))
+            .map(|(_, missed)| missed.first);
+        dues.min()
+    }
+}
+
+/// Calls the roll at `now` with evidence that is new since the last time, in any order and perhaps known already.
+/// What concerns one job does not touch another.
+pub fn call(roll: &mut Roll, roster: Roster<'_>, evidence: &[Evidence], now: Timestamp) -> Called {
+    let mut heard = sorted_by_job(evidence, now);
+    let gaps = std::mem::take(&mut roll.gaps);
+    let mut caller = Caller { gaps: &gaps, now, called: Called::default() };
+    caller.forget_others(roll, roster.jobs);
+    for (slug, job) in roster.jobs {
+        let news = heard.remove(slug).unwrap_or_default();
+        let mut state = match roll.states.remove(slug) {
+            Some(state) => state,
+            None => caller.enrol(job, &news),
+        };
+        caller.judge(job, &mut state, &news, roster.blind.get(slug).map(String::as_str));
+        roll.states.insert(slug.clone(), state);
+    }
+    let called = caller.called;
+    roll.gaps = gaps;
+    called
+}
+
+fn sorted_by_job(evidence: &[Evidence], now: Timestamp) -> HashMap<&Slug, Vec<&Evidence>> {
+    let mut by_job: HashMap<&Slug, Vec<&Evidence>> = HashMap::new();
+    for piece in evidence {
+        by_job.entry(&piece.job).or_default().push(piece);
+    }
+    for news in by_job.values_mut() {
+        news.sort_by_key(|piece| (piece.effective_at().min(now), piece.kind.is_end(), piece.run));
+    }
+    by_job
+}
+
+struct Caller<'a> {
+    gaps: &'a [Gap],
+    now: Timestamp,
+    called: Called,
+}
+
+impl Caller<'_> {
+    fn forget_others(&mut self, roll: &mut Roll, jobs: &BTreeMap<Slug, Job>) {
+        let gone: Vec<Slug> = roll.states.keys().filter(|slug| !jobs.contains_key(*slug)).cloned().collect();
+        for slug in gone {
+            roll.states.remove(&slug);
+            self.called.changes.jobs.insert(slug);
+        }
+    }
+
+    /// A job is expected from the moment it is declared: by its own evidence, or by a configuration when a roll call
+    /// first sees that.
+    fn enrol(&mut self, job: &Job, news: &[&Evidence]) -> JobState {
+        self.called.changes.jobs.insert(job.slug.clone());
+        let declared =
+            news.iter().find(|piece| piece.declaration.is_some()).map(|piece| piece.effective_at());
+        JobState::new(job, job.expected_from.or(declared).unwrap_or(self.now))
+    }
+
+    fn judge(&mut self, job: &Job, state: &mut JobState, news: &[&Evidence], blind: Option<&str>) {
+        let mut changed = follow_spec(job, state, self.gaps, self.now);
+        let was = state.incident;
+        let mut flips = Vec::new();
+        for evidence in news {
+            changed |= self.step(job, state, Event::Evidence(evidence), &mut flips);
+        }
+        changed |= match blind {
+            Some(problem) => self.could_not_tell(job, state, problem),
+            None => self.could_tell(job, state) | self.step(job, state, Event::TimePassed, &mut flips),
+        };
+        let pass = Pass { was, flips: &flips, now: self.now };
+        let notices = notice::tell(job, state, pass, self.gaps);
+        if changed || !notices.is_empty() {
+            self.called.changes.jobs.insert(job.slug.clone());
+        }
+        self.called.notices.extend(notices);
+        self.called.changes.flips.extend(flips.into_iter().map(|flip| (job.slug.clone(), flip)));
+    }
+
+    fn step(&mut self, job: &Job, state: &mut JobState, event: Event<'_>, flips: &mut Vec<Flip>) -> bool {
+        let done = step(job, state, event, self.gaps, self.now);
+        flips.extend(done.flips);
+        let missed = done.missed.into_iter().map(|missed| (job.slug.clone(), missed));
+        self.called.changes.missed.extend(missed);
+        done.changed
+    }
+
+    fn could_not_tell(&mut self, job: &Job, state: &mut JobState, problem: &str) -> bool {
+        self.called.notices.extend(notice::could_not_tell(job, state, problem, self.now));
+        true
+    }
+
+    fn could_tell(&mut self, job: &Job, state: &mut JobState) -> bool {
+        let was_blind = state.blind.is_some();
+        self.called.notices.extend(notice::could_tell(job, state, self.now));
+        was_blind
+    }
+}
+
+/// Follows what was changed in the job's specification since the last roll call. Says whether anything was.
+fn follow_spec(job: &Job, state: &mut JobState, gaps: &[Gap], now: Timestamp) -> bool {
+    let schedule = job.schedule.in_words();
+    let before = state.look_again_at;
+    let other = schedule != state.schedule;
+    if other {
+        state.schedule = schedule;
+        state.reschedule(job, now);
+    }
+    state.refresh(job, gaps);
+    other || state.look_again_at != before
+}
