@@ -77,6 +77,7 @@ impl JobState {
         let mut state = Self {
             expected_from,
             schedule: job.schedule.in_words(),
+            configured: false,
             base: fold.clone(),
             fold,
             tail: Vec::new(),

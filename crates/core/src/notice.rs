@@ -52,6 +52,8 @@ pub enum NoticeKind {
     Unknown,
     /// The evidence of the job can be read again.
     Known,
+    /// A run ended, but its evidence could not be stored; the wrapper tells this itself.
+    Unstored,
     /// Somebody wanted to see whether the channel works.
     Test,
 }
@@ -278,6 +280,7 @@ pub fn id(job: &Slug, opened_at: Timestamp, kind: NoticeKind, channel: &ChannelN
         NoticeKind::Reminder(number) => format!("reminder:{number}"),
         NoticeKind::Unknown => "unknown".to_owned(),
         NoticeKind::Known => "known".to_owned(),
+        NoticeKind::Unstored => "unstored".to_owned(),
         NoticeKind::Test => "test".to_owned(),
     };
     Uuid::new_v5(&NAMESPACE, format!("{job}/{opened_at}/{kind}/{channel}").as_bytes())

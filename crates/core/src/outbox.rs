@@ -225,6 +225,15 @@ impl Item {
         }
     }
 
+    /// Tries it again, if it could not be delivered.
+    pub fn revive(&mut self, now: Timestamp) {
+        if matches!(self.status, Status::Dead { .. }) {
+            self.status = Status::Ready { not_before: now };
+            self.attempts = 0;
+            self.notice.created_at = now;
+        }
+    }
+
     fn put_off(&mut self, problem: &str, retry_after: Option<SignedDuration>, now: Timestamp) {
         let wait =
             retry_after.map_or_else(|| self.back_off(), |asked| asked.clamp(SignedDuration::ZERO, RETRY_FOR));

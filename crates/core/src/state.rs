@@ -230,6 +230,9 @@ pub struct JobState {
     /// The schedule that `fold` goes by, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// Whether a configuration knew it in the last roll call.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub configured: bool,
     /// What follows from everything that is known.
     pub fold: Fold,
     /// What followed before the answers in `tail`; equal to `fold` if there are none.

@@ -1,4 +1,15 @@
 //! The library behind the `tenko` binary, so that tests can start all of it in-process.
 
+pub mod checker;
+pub mod cli;
+pub mod command;
+pub mod error;
+pub mod exec;
 pub mod notify;
+pub mod place;
+pub mod printer;
+pub mod report;
 pub mod secret;
+pub mod telemetry;
+pub mod view;
+pub mod words;

@@ -1,2 +1,7 @@
-//! The `tenko` binary.
-fn main() {}
+//! The `tenko` binary: reads the command line and hands over.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tenko::cli::main()
+}

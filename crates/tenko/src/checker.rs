@@ -1,0 +1,242 @@
+//! The roll call: read new evidence, decide, store decisions and notices together, deliver.
+//!
+//! It can be called from anywhere, by any number of checkers at once: whoever commits first has decided, and the
+//! others read again. Nothing is kept between two calls but what is in the store, and a note on this machine of when
+//! the store could not be reached.
+
+mod deliver;
+mod objects;
+mod outage;
+mod rebuild;
+mod roster;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tenko_core::call::{self, Called, Roster};
+use tenko_core::judge::Gap;
+use tenko_core::roll::Changes;
+use tenko_core::{Evidence, Job, Kind, Notice, NoticeKind, Roll, Slug};
+use tenko_store::{Commit, ErrorKind, News, SharedStore, Snapshot, StoreError, Unreadable};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::notify::Channels;
+
+pub use outage::Outage;
+pub use rebuild::as_of;
+pub use roster::{Members, members};
+
+/// How often a roll call that lost a race reads again before it leaves the field to the others.
+const TRIES: u32 = 20;
+/// How far back evidence is read again, before a due counts as missed, because a sender's clock may be off.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_hours(24);
+
+/// Tells the time. Tests bring their own.
+pub trait Clock: Debug + Send + Sync {
+    /// The time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Calls the roll.
+#[derive(Debug)]
+pub struct Checker {
+    /// What is expected, and who is told.
+    pub config: Arc<Config>,
+    /// Where evidence and decisions live.
+    pub store: SharedStore,
+    /// Those who are told.
+    pub channels: Channels,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where it is noted that the store could not be reached.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// What a roll call found and did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// When it was called.
+    pub at: Timestamp,
+    /// The roll, as it is now.
+    pub roll: Roll,
+    /// Every job that was judged.
+    pub jobs: BTreeMap<Slug, Job>,
+    /// What changed.
+    pub changes: Changes,
+    /// How many notices were accepted by their channels.
+    pub delivered: usize,
+    /// How many notices could not be delivered in this roll call; they stay in the outbox.
+    pub undelivered: usize,
+    /// What people should know beside the verdicts.
+    pub warnings: Vec<String>,
+}
+
+/// What one reading of the store gave, and what followed from it.
+struct Decision {
+    roll: Roll,
+    jobs: BTreeMap<Slug, Job>,
+    called: Called,
+    warnings: Vec<String>,
+}
+
+impl Checker {
+    /// Calls the roll once, to the end. Fails if the store can't be read or written; nothing is decided then.
+    pub async fn roll_call(&self) -> Result<Report, StoreError> {
+        let now = self.clock.now();
+        let outage = self.state_dir.as_deref().and_then(|dir| Outage::read(dir, &self.store.url()));
+        match self.call_and_deliver(now, outage.as_ref()).await {
+            Ok(mut report) => {
+                self.sighted(outage, &mut report).await;
+                self.heartbeat(&mut report).await;
+                Ok(report)
+            }
+            Err(error) => {
+                self.blinded(outage, &error, now).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn call_and_deliver(&self, now: Timestamp, outage: Option<&Outage>) -> Result<Report, StoreError> {
+        let holder = Uuid::new_v4();
+        for _ in 0..TRIES {
+            let snapshot = self.store.load().await?;
+            let previous = snapshot.roll.called_at;
+            let mut decision = self.decide(&snapshot, outage, now).await?;
+            let batches = decision.roll.outbox.claim(holder, now);
+            let changes = &decision.called.changes;
+            match self.store.commit(snapshot.version, &decision.roll, changes).await? {
+                Commit::Lost => continue,
+                Commit::Won(version) => {
+                    let held = Snapshot { version, roll: decision.roll };
+                    let done = self.deliver(held, batches, holder).await?;
+                    let mut report = Report { at: now, roll: done.roll, jobs: decision.jobs, ..Report::default() };
+                    report.changes = decision.called.changes;
+                    report.delivered = done.delivered;
+                    report.undelivered = done.undelivered;
+                    report.warnings = decision.warnings;
+                    report.warnings.extend(self.overdue(previous, now));
+                    return Ok(report);
+                }
+            }
+        }
+        let problem = format!("can't store decisions in {}: {TRIES} times another checker was quicker", self.store.url());
+        Err(StoreError::new(ErrorKind::Unavailable, problem))
+    }
+
+    /// Reads what is new and decides, without storing anything.
+    async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        outage: Option<&Outage>,
+        now: Timestamp,
+    ) -> Result<Decision, StoreError> {
+        let news = self.store.news(&snapshot.roll.cursor, now).await?;
+        let mut decision = self.judge(snapshot, &news, outage, now).await?;
+        if let Some(miss) = decision.called.earliest_miss().filter(|_| self.store.may_overlook()) {
+            let from = miss.checked_sub(SECOND_LOOK).unwrap_or(Timestamp::MIN);
+            let mut again = news.clone();
+            again.evidence.extend(self.store.between(None, from, Timestamp::MAX).await?);
+            decision = self.judge(snapshot, &again, outage, now).await?;
+        }
+        self.add_reports(&mut decision.called.notices, &news.evidence).await;
+        let Decision { roll, called, .. } = &mut decision;
+        roll.outbox.add(std::mem::take(&mut called.notices));
+        Ok(decision)
+    }
+
+    async fn judge(
+        &self,
+        snapshot: &Snapshot,
+        news: &News,
+        outage: Option<&Outage>,
+        now: Timestamp,
+    ) -> Result<Decision, StoreError> {
+        let mut roll = snapshot.roll.clone();
+        if let Some(outage) = outage {
+            roll.add_gap(Gap { from: outage.since, to: now });
+        }
+        let mut members = self.members(&mut roll, &news.evidence).await?;
+        members.warnings.extend(news.unreadable.iter().map(not_evidence));
+        let seen = objects::look(&self.config, &members.jobs, &roll, now).await;
+        let evidence: Vec<Evidence> = news.evidence.iter().chain(&seen.evidence).cloned().collect();
+        let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
+        let mut called = call::call(&mut roll, roster, &evidence, now);
+        called.changes.jobs.extend(members.declared);
+        roster::mark_configured(&mut roll, &self.config);
+        roll.called_at = Some(now);
+        roll.cursor = news.cursor.clone();
+        Ok(Decision { roll, jobs: members.jobs, called, warnings: members.warnings })
+    }
+
+    /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no
+    /// reason not to tell.
+    async fn add_reports(&self, notices: &mut [Notice], evidence: &[Evidence]) {
+        for notice in notices {
+            let about = match notice.kind {
+                NoticeKind::Down => failing(notice, evidence),
+                _ => None,
+            };
+            let Some(piece) = about else { continue };
+            let known = if piece.key.is_some() { self.store.read(piece).await.ok() } else { None };
+            let facts = std::mem::take(&mut notice.facts);
+            notice.facts = facts.with_evidence(known.as_ref().unwrap_or(piece));
+        }
+    }
+
+    /// That the previous roll call was too long ago is worth a word: somebody may think that jobs are watched.
+    fn overdue(&self, previous: Option<Timestamp>, now: Timestamp) -> Option<String> {
+        let (previous, interval) = (previous?, self.config.checker.interval?);
+        let age = now.duration_since(previous);
+        let zone = &self.config.time_zone;
+        (age > interval * 2).then(|| {
+            format!(
+                "the previous roll call was {} ago, at {}; it should be called every {}",
+                crate::words::length(age),
+                crate::words::moment(previous, zone),
+                crate::words::length(interval)
+            )
+        })
+    }
+
+    async fn heartbeat(&self, report: &mut Report) {
+        let Some(url) = &self.config.checker.heartbeat else { return };
+        let stuck = |moment: Timestamp| report.at.duration_since(moment) > SignedDuration::from_mins(5);
+        if report.roll.outbox.items.iter().any(|item| stuck(item.notice.created_at)) {
+            report.warnings.push("the heartbeat was withheld: notices have been undelivered for over 5 minutes".into());
+            return;
+        }
+        if let Err(problem) = crate::notify::ping_heartbeat(url).await {
+            report.warnings.push(format!("the heartbeat could not be sent: {problem}"));
+        }
+    }
+}
+
+/// The failing evidence that a notice is about: the newest of its job up to the moment that it tells of.
+fn failing<'a>(notice: &Notice, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
+    let bad = |piece: &&Evidence| {
+        let told = piece.effective_at() <= notice.at.max(notice.created_at);
+        piece.job == notice.job && matches!(piece.kind, Kind::Fail(_)) && told
+    };
+    evidence.iter().filter(bad).min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
+}
+
+fn not_evidence(unreadable: &Unreadable) -> String {
+    format!("{} is no evidence: {}", crate::printer::harmless(&unreadable.key), unreadable.problem)
+}

@@ -1,0 +1,114 @@
+//! Delivery: what was claimed is sent, and what became of it is stored.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tenko_core::ChannelName;
+use tenko_core::outbox::{Batch, Delivery};
+use tenko_core::roll::Changes;
+use tenko_core::Roll;
+use tenko_store::{Commit, ErrorKind, Snapshot, StoreError};
+use uuid::Uuid;
+
+use super::{Checker, TRIES};
+
+/// The longest that one message to one channel may take: far less than the lease.
+const LONGEST: Duration = Duration::from_secs(30);
+/// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
+const ROUNDS: usize = 20;
+
+/// What became of the notices.
+pub(super) struct Delivered {
+    pub(super) roll: Roll,
+    pub(super) delivered: usize,
+    pub(super) undelivered: usize,
+}
+
+/// One notice and what its channel made of it.
+type Outcome = (Uuid, Delivery);
+
+impl Checker {
+    /// Sends what `holder` claimed in `held`, and whatever becomes ready by that.
+    pub(super) async fn deliver(
+        &self,
+        mut held: Snapshot,
+        mut batches: Vec<Batch>,
+        holder: Uuid,
+    ) -> Result<Delivered, StoreError> {
+        let (mut delivered, mut undelivered) = (0, 0);
+        for _ in 0..ROUNDS {
+            if batches.is_empty() {
+                break;
+            }
+            let outcomes = self.send_all(std::mem::take(&mut batches)).await;
+            let accepted = outcomes.iter().filter(|(_, delivery)| *delivery == Delivery::Accepted).count();
+            delivered += accepted;
+            undelivered += outcomes.len() - accepted;
+            (held, batches) = self.record(held, &outcomes, holder).await?;
+        }
+        Ok(Delivered { roll: held.roll, delivered, undelivered })
+    }
+
+    /// Sends to all channels at once, and to each one message after the other: a slow one delays no other.
+    async fn send_all(&self, batches: Vec<Batch>) -> Vec<Outcome> {
+        let mut by_channel: BTreeMap<ChannelName, Vec<Batch>> = BTreeMap::new();
+        for batch in batches {
+            by_channel.entry(batch.channel.clone()).or_default().push(batch);
+        }
+        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches));
+        join_all(sending).await.into_iter().flatten().collect()
+    }
+
+    /// After a message that a channel put off, the rest would fare no better.
+    async fn send_in_turn(&self, batches: Vec<Batch>) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut put_off = None;
+        for batch in batches {
+            let delivery = match &put_off {
+                Some(later) => Delivery::clone(later),
+                None => self.send(&batch).await,
+            };
+            if matches!(delivery, Delivery::Later { .. }) {
+                put_off = Some(delivery.clone());
+            }
+            outcomes.extend(batch.notices.iter().map(|notice| (notice.id, delivery.clone())));
+        }
+        outcomes
+    }
+
+    async fn send(&self, batch: &Batch) -> Delivery {
+        match tokio::time::timeout(LONGEST, self.channels.deliver(batch)).await {
+            Ok(delivery) => delivery,
+            Err(_) => {
+                let problem = format!("no answer within {} s", LONGEST.as_secs());
+                Delivery::Later { problem, retry_after: None }
+            }
+        }
+    }
+
+    /// Stores what became of the notices, on top of whatever others have decided meanwhile, and claims what is
+    /// ready now.
+    async fn record(
+        &self,
+        mut held: Snapshot,
+        outcomes: &[Outcome],
+        holder: Uuid,
+    ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            for (notice, delivery) in outcomes {
+                if !held.roll.outbox.record(*notice, holder, delivery, now) {
+                    tracing::warn!(%notice, "the claim had ended before the channel answered: a duplicate is possible");
+                }
+            }
+            let batches = held.roll.outbox.claim(holder, now);
+            match self.store.commit(held.version, &held.roll, &Changes::default()).await? {
+                Commit::Won(version) => return Ok((Snapshot { version, ..held }, batches)),
+                Commit::Lost => held = self.store.load().await?,
+            }
+        }
+        let problem = format!("can't record what was delivered in {}", self.store.url());
+        Err(StoreError::new(ErrorKind::Unavailable, problem))
+    }
+}

@@ -1,0 +1,121 @@
+//! Who is on the roll: jobs of the configuration, jobs that declared themselves, jobs that were merely heard of.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tenko_core::schedule::Schedule;
+use tenko_core::{Declaration, Evidence, Job, Roll, Slug};
+use tenko_store::StoreError;
+
+use super::Checker;
+use crate::config::Config;
+
+/// The jobs of one roll call.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// The jobs.
+    pub jobs: BTreeMap<Slug, Job>,
+    /// Jobs whose declaration is new.
+    pub declared: BTreeSet<Slug>,
+    /// Declarations that make no sense.
+    pub warnings: Vec<String>,
+}
+
+impl Checker {
+    /// Who is on the roll, after the declarations in new evidence were read.
+    pub(super) async fn members(&self, roll: &mut Roll, evidence: &[Evidence]) -> Result<Members, StoreError> {
+        let declared = self.read_declarations(roll, evidence).await?;
+        let mut members = members(&self.config, roll, evidence);
+        members.declared = declared;
+        Ok(members)
+    }
+
+    /// Reads the declarations that are not known yet: the newest of each job.
+    async fn read_declarations(
+        &self,
+        roll: &mut Roll,
+        evidence: &[Evidence],
+    ) -> Result<BTreeSet<Slug>, StoreError> {
+        let mut newest: HashMap<&Slug, (&Evidence, &Declaration)> = HashMap::new();
+        for piece in evidence {
+            let Some(declaration) = &piece.declaration else { continue };
+            let entry = newest.entry(&piece.job).or_insert((piece, declaration));
+            if entry.0.effective_at() <= piece.effective_at() {
+                *entry = (piece, declaration);
+            }
+        }
+        let mut declared = BTreeSet::new();
+        for (slug, (piece, declaration)) in newest {
+            if roll.declarations.get(slug).is_some_and(|known| known.digest == declaration.digest) {
+                continue;
+            }
+            let declaration = match declaration.spec {
+                Some(_) => Some(declaration.clone()),
+                None => self.store.read(piece).await?.declaration,
+            };
+            if let Some(declaration) = declaration.filter(|declaration| declaration.spec.is_some()) {
+                roll.declarations.insert(slug.clone(), declaration);
+                declared.insert(slug.clone());
+            }
+        }
+        Ok(declared)
+    }
+}
+
+/// Who is on the roll. The configuration comes before what a job says of itself.
+pub fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
+    let mut members = Members::default();
+    for (slug, configured) in &config.jobs {
+        members.jobs.insert(slug.clone(), configured.job.clone());
+    }
+    for (slug, declaration) in &roll.declarations {
+        if !members.jobs.contains_key(slug) {
+            add_declared(config, slug, declaration, &mut members);
+        }
+    }
+    let heard = evidence.iter().map(|piece| &piece.job);
+    let known = roll.states.iter().filter(|(_, state)| !state.configured).map(|(slug, _)| slug);
+    for slug in heard.chain(known) {
+        if !members.jobs.contains_key(slug) {
+            members.jobs.insert(slug.clone(), merely_heard(config, slug));
+        }
+    }
+    members
+}
+
+fn add_declared(config: &Config, slug: &Slug, declaration: &Declaration, members: &mut Members) {
+    let Some(spec) = &declaration.spec else { return };
+    match spec.resolve(slug.clone(), &config.time_zone, Some(&config.defaults)) {
+        Ok(mut job) => {
+            if spec.notify.is_none() {
+                job.channels.clone_from(&config.notify);
+            }
+            job.channels.retain(|channel| {
+                let known = config.channels.contains_key(channel);
+                if !known {
+                    members.warnings.push(format!("job {slug} wants to tell channel {channel}, which is not configured"));
+                }
+                known
+            });
+            members.jobs.insert(slug.clone(), job);
+        }
+        Err(errors) => {
+            let problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            members.warnings.push(format!("job {slug} declares what can't be: {}", problems.join("; ")));
+            members.jobs.insert(slug.clone(), merely_heard(config, slug));
+        }
+    }
+}
+
+/// A job without a schedule is judged by what it reports.
+fn merely_heard(config: &Config, slug: &Slug) -> Job {
+    let mut job = Job::new(slug.clone(), Schedule::unscheduled(&config.time_zone));
+    job.channels.clone_from(&config.notify);
+    job
+}
+
+/// Marks which jobs the configuration knows: if it knows them no longer, they are dropped.
+pub(super) fn mark_configured(roll: &mut Roll, config: &Config) {
+    for (slug, state) in &mut roll.states {
+        state.configured = config.jobs.contains_key(slug);
+    }
+}

@@ -1,0 +1,68 @@
+//! The commands, one file each.
+
+pub mod check;
+pub mod config;
+pub mod flush;
+pub mod help;
+pub mod init;
+pub mod jobs;
+pub mod log;
+pub mod notify;
+pub mod pause;
+pub mod ping;
+pub mod run;
+pub mod schedule;
+pub mod show;
+mod setup;
+pub mod watch;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::error::CommandError;
+
+pub use setup::Setup;
+
+/// Does what the command line says.
+pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
+    let common = cli.common;
+    match cli.command {
+        Command::Run(run) => Ok(run.execute(&common)),
+        Command::Ping(ping) => ping.execute(&common),
+        Command::Init(init) => init.execute(&common),
+        Command::Schedule(preview) => preview.execute(&common),
+        Command::Config(config) => config.execute(&common),
+        Command::Completions(completions) => completions.execute(),
+        Command::Man(man) => man.execute(),
+        other => in_runtime(async {
+            match other {
+                Command::Check(check) => check.execute(&common).await,
+                Command::Watch(watch) => watch.execute(&common).await,
+                Command::Jobs(jobs) => jobs.execute(&common).await,
+                Command::Show(show) => show.execute(&common).await,
+                Command::Log(log) => log.execute(&common).await,
+                Command::Pause(pause) => pause.execute(&common).await,
+                Command::Resume(resume) => resume.execute(&common).await,
+                Command::Forget(forget) => forget.execute(&common).await,
+                Command::Flush(flush) => flush.execute(&common).await,
+                Command::Notify(notify) => notify.execute(&common).await,
+                Command::Run(_)
+                | Command::Ping(_)
+                | Command::Init(_)
+                | Command::Schedule(_)
+                | Command::Config(_)
+                | Command::Completions(_)
+                | Command::Man(_) => Ok(ExitCode::SUCCESS),
+            }
+        }),
+    }
+}
+
+/// Commands that wait for a store or a channel do so on one thread: there is little to do and much to wait for.
+pub fn in_runtime<T>(
+    work: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    crate::telemetry::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,143 @@
+//! `tenko check`: calls the roll once.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use tenko_core::outbox::Item;
+use tenko_core::{Slug, Verdict};
+
+use super::Setup;
+use crate::checker::{self, Report};
+use crate::cli::Common;
+use crate::error::CommandError;
+use crate::view::{self, JobView};
+use crate::{printer, words};
+
+/// Call the roll once: read new evidence, decide, tell people.
+///
+/// Exit codes: 0 all well, 1 something is down, 2 usage or configuration, 3 could not tell.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Show, and judge the exit code by, these jobs only; the roll is called for all
+    #[arg(value_name = "JOB")]
+    jobs: Vec<String>,
+    /// Say what the roll call would find, store nothing and tell nobody
+    #[arg(long)]
+    dry_run: bool,
+    /// At another moment, past or future (RFC 3339, or civil time in the configured zone)
+    #[arg(long, value_name = "TIME", requires = "dry_run")]
+    at: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `check --json` prints.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    at: Timestamp,
+    jobs: &'a [JobView],
+    delivered: usize,
+    undelivered: usize,
+    failed_notices: Vec<&'a Item>,
+    warnings: &'a [String],
+}
+
+impl Check {
+    /// Does it.
+    pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
+        let setup = Setup::load(common)?;
+        let checker = setup.checker().await?;
+        let report = if self.dry_run {
+            let at = match &self.at {
+                Some(text) => words::parse_moment(text, &setup.config.time_zone)?,
+                None => Timestamp::now(),
+            };
+            checker::as_of(&checker, at).await?
+        } else {
+            checker.roll_call().await?
+        };
+        let shown = self.shown(&report)?;
+        if self.json {
+            printer::print_json(&answer(&report, &shown))?;
+        } else {
+            printer::print(&text(&report, &shown))?;
+        }
+        Ok(exit_code(&shown))
+    }
+
+    fn shown(&self, report: &Report) -> Result<Vec<JobView>, CommandError> {
+        if let Some(other) = self.jobs.iter().find(|name| !report.jobs.contains_key(name.as_str())) {
+            let near = crate::config::nearest(other, report.jobs.keys().map(Slug::as_str));
+            let error = CommandError::usage(format!("there is no job {other:?}"));
+            return Err(near.map_or(error, |near| {
+                CommandError::usage(format!("there is no job {other:?}")).hint(format!("did you mean {near}?"))
+            }));
+        }
+        let wanted = |slug: &Slug| self.jobs.is_empty() || self.jobs.iter().any(|name| name == slug.as_str());
+        let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
+        Ok(jobs.map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at)).collect())
+    }
+}
+
+fn answer<'a>(report: &'a Report, jobs: &'a [JobView]) -> Answer<'a> {
+    Answer {
+        at: report.at,
+        jobs,
+        delivered: report.delivered,
+        undelivered: report.undelivered,
+        failed_notices: report.roll.outbox.dead().collect(),
+        warnings: &report.warnings,
+    }
+}
+
+/// The table, then what was told, then what people should know.
+fn text(report: &Report, jobs: &[JobView]) -> String {
+    let mut text = view::table(jobs, report.at);
+    let problems = jobs.iter().filter_map(|view| Some((view, view.problem.as_ref()?)));
+    for (view, problem) in problems {
+        text.push_str(&format!("{}: {}\n", view.job, printer::harmless(problem)));
+    }
+    if report.delivered > 0 {
+        text.push_str(&format!("{} delivered\n", counted(report.delivered)));
+    }
+    for item in &report.roll.outbox.items {
+        text.push_str(&format!("{}\n", undelivered(item, report.at)));
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("warning: {}\n", printer::harmless(warning)));
+    }
+    text
+}
+
+fn counted(notices: usize) -> String {
+    if notices == 1 { "1 notice".into() } else { format!("{notices} notices") }
+}
+
+/// One line about a notice that is still in the outbox.
+pub(super) fn undelivered(item: &Item, now: Timestamp) -> String {
+    use tenko_core::outbox::Status;
+    let notice = &item.notice;
+    let fate = match item.status {
+        Status::Dead { .. } => "could not be delivered".to_owned(),
+        Status::Ready { not_before } if not_before > now => {
+            format!("will be tried again {}", words::distance(not_before, now))
+        }
+        Status::Ready { .. } => "is to be delivered".to_owned(),
+        Status::Claimed { .. } => "is being delivered".to_owned(),
+    };
+    let why = item.last_error.as_deref().map(|error| format!(": {}", printer::harmless(error)));
+    format!("notice {} of {} to {} {fate}{}", notice.id, notice.job, notice.channel, why.unwrap_or_default())
+}
+
+/// Something down weighs more than something unknown.
+fn exit_code(jobs: &[JobView]) -> ExitCode {
+    let any = |verdict| jobs.iter().any(|view| view.verdict == verdict);
+    ExitCode::from(match (any(Verdict::Down), any(Verdict::Unknown)) {
+        (true, _) => 1,
+        (false, true) => 3,
+        (false, false) => 0,
+    })
+}

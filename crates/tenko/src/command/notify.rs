@@ -1,0 +1,135 @@
+//! `tenko notify`: tries a channel, and shows what could not be delivered.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use tenko_core::outbox::{Batch, Delivery, Status};
+use tenko_core::roll::Changes;
+use tenko_core::{ChannelName, Notice, Slug};
+use tenko_store::Commit;
+use uuid::Uuid;
+
+use super::{Setup, check};
+use crate::cli::Common;
+use crate::error::CommandError;
+use crate::notify::Channels;
+use crate::printer;
+
+/// Try a channel, and see what could not be delivered.
+#[derive(Debug, Args)]
+pub struct Notify {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Send a real test notice to a channel
+    Test {
+        /// The channel
+        #[arg(value_name = "CHANNEL")]
+        channel: String,
+    },
+    /// List the notices that are not delivered
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try a notice again that could not be delivered
+    Retry {
+        /// Its id; all, if none is given
+        #[arg(value_name = "ID")]
+        id: Option<Uuid>,
+    },
+    /// Remove a notice that could not be delivered, now that somebody has seen it
+    Dismiss {
+        /// Its id; all, if none is given
+        #[arg(value_name = "ID")]
+        id: Option<Uuid>,
+    },
+}
+
+impl Notify {
+    /// Does it.
+    pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
+        let setup = Setup::load(common)?;
+        match self.action {
+            Action::Test { channel } => test(&setup, &channel).await,
+            Action::List { json } => list(&setup, json).await,
+            Action::Retry { id } => settle(&setup, id, false).await,
+            Action::Dismiss { id } => settle(&setup, id, true).await,
+        }
+    }
+}
+
+async fn test(setup: &Setup, name: &str) -> Result<ExitCode, CommandError> {
+    let known = setup.config.channels.keys();
+    let Some(channel) = known.clone().find(|channel| channel.as_str() == name) else {
+        let error = CommandError::usage(format!("there is no channel {name:?}"));
+        let near = crate::config::nearest(name, known.map(ChannelName::as_str));
+        return Err(near.map_or_else(
+            || CommandError::usage(format!("there is no channel {name:?}")).hint("describe it in [channels]"),
+            |near| error.hint(format!("did you mean {near}?")),
+        ));
+    };
+    let job = Slug::new("test").map_err(CommandError::usage)?;
+    let notice = Notice::test(channel.clone(), job, Timestamp::now());
+    let batch = Batch { channel: channel.clone(), notices: vec![notice] };
+    match Channels::open(&setup.config.channels).deliver(&batch).await {
+        Delivery::Accepted => {
+            printer::print(&format!("{name} accepted a test notice\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Delivery::Later { problem, .. } => {
+            Err(CommandError::could_not_tell(format!("{name} did not accept a test notice, but may later: {problem}")))
+        }
+        Delivery::Never { problem } => {
+            Err(CommandError::usage(format!("{name} refused a test notice: {problem}")))
+        }
+    }
+}
+
+async fn list(setup: &Setup, json: bool) -> Result<ExitCode, CommandError> {
+    let roll = setup.open_store().await?.load().await?.roll;
+    if json {
+        printer::print_json(&roll.outbox)?;
+    } else if roll.outbox.items.is_empty() {
+        printer::print("every notice was delivered\n")?;
+    } else {
+        let now = Timestamp::now();
+        let lines = roll.outbox.items.iter().map(|item| check::undelivered(item, now) + "\n");
+        printer::print(&lines.collect::<String>())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tries dead notices again in the next roll call, or removes them.
+async fn settle(setup: &Setup, id: Option<Uuid>, dismiss: bool) -> Result<ExitCode, CommandError> {
+    let store = setup.open_store().await?;
+    loop {
+        let snapshot = store.load().await?;
+        let mut roll = snapshot.roll;
+        let before = roll.outbox.dead().count();
+        let now = Timestamp::now();
+        let wanted = |notice: Uuid| id.is_none_or(|id| id == notice);
+        if dismiss {
+            let keep = |status: &Status, notice| !(matches!(status, Status::Dead { .. }) && wanted(notice));
+            roll.outbox.items.retain(|item| keep(&item.status, item.notice.id));
+        } else {
+            for item in roll.outbox.items.iter_mut().filter(|item| wanted(item.notice.id)) {
+                item.revive(now);
+            }
+        }
+        let settled = before - roll.outbox.dead().count();
+        if settled == 0 {
+            return Err(CommandError::usage("there is no such notice that could not be delivered"));
+        }
+        if let Commit::Won(_) = store.commit(snapshot.version, &roll, &Changes::default()).await? {
+            let what = if dismiss { "dismissed" } else { "to be tried again in the next roll call" };
+            printer::print(&format!("{settled} {what}\n"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}

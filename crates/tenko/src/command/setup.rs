@@ -1,0 +1,104 @@
+//! What most commands start from: configuration, store, channels.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tenko_core::{Job, JobState, Roll, Slug};
+use tenko_store::open::{self, OpenOptions};
+use tenko_store::{SharedStore, Snapshot};
+
+use crate::checker::{self, Checker, SystemClock};
+use crate::cli::Common;
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::notify::Channels;
+use crate::{place, printer};
+
+/// The longest that one command waits for the store, all tries together.
+const STORE_TIME: Duration = Duration::from_secs(30);
+
+/// Configuration and where this machine keeps its things.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration; the default one if there is none.
+    pub config: Arc<Config>,
+    /// The URL of the store.
+    pub store_url: String,
+    /// Where this machine keeps its things.
+    pub state_dir: PathBuf,
+}
+
+impl Setup {
+    /// Reads the configuration. All its errors are reported at once; warnings go to standard error.
+    pub fn load(common: &Common) -> Result<Self, CommandError> {
+        let config = Config::load(common.config.as_deref()).map_err(CommandError::usage)?.unwrap_or_default();
+        for warning in &config.warnings {
+            printer::remark(warning);
+        }
+        let state_dir = place::state_dir();
+        let store_url = common.store.clone().or_else(|| config.store.clone());
+        let store_url = store_url.unwrap_or_else(|| place::default_store(&state_dir));
+        Ok(Self { config: Arc::new(config), store_url, state_dir })
+    }
+
+    /// Opens the store.
+    pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
+        let options = OpenOptions { deadline: STORE_TIME, ..OpenOptions::default() };
+        Ok(open::open(&self.store_url, &options).await?)
+    }
+
+    /// Everything that a roll call needs.
+    pub async fn checker(&self) -> Result<Checker, CommandError> {
+        Ok(Checker {
+            config: Arc::clone(&self.config),
+            store: self.open_store().await?,
+            channels: Channels::open(&self.config.channels),
+            clock: Arc::new(SystemClock),
+            state_dir: Some(self.state_dir.clone()),
+        })
+    }
+
+    /// What is known of all jobs.
+    pub async fn known(&self) -> Result<Known, CommandError> {
+        let store = self.open_store().await?;
+        let snapshot = store.load().await?;
+        let members = checker::members(&self.config, &snapshot.roll, &[]);
+        Ok(Known { store, snapshot, jobs: members.jobs, now: Timestamp::now() })
+    }
+}
+
+/// What is known of all jobs, as the last roll call left it.
+#[derive(Debug)]
+pub struct Known {
+    /// The store.
+    pub store: SharedStore,
+    /// The roll.
+    pub snapshot: Snapshot,
+    /// The jobs.
+    pub jobs: std::collections::BTreeMap<Slug, Job>,
+    /// When it was read.
+    pub now: Timestamp,
+}
+
+impl Known {
+    /// The roll.
+    pub fn roll(&self) -> &Roll {
+        &self.snapshot.roll
+    }
+
+    /// One job and its state, as far as there is one; an error with the names of others if it is not known.
+    pub fn job(&self, name: &str) -> Result<(&Job, Option<&JobState>), CommandError> {
+        let found = self.jobs.get_key_value(name);
+        let Some((slug, job)) = found else {
+            let near = crate::config::nearest(name, self.jobs.keys().map(Slug::as_str));
+            let error = CommandError::usage(format!("there is no job {name:?} in {}", self.store.url()));
+            return Err(match near {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint("tenko jobs lists all jobs"),
+            });
+        };
+        Ok((job, self.roll().states.get(slug)))
+    }
+}

@@ -1,0 +1,108 @@
+//! `tenko watch`: calls the roll again and again, as deadlines come.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Setup;
+use crate::checker::{Checker, Report};
+use crate::cli::Common;
+use crate::error::CommandError;
+use crate::printer;
+
+/// The longest sleep, unless the configuration says otherwise: how late new evidence is noticed at most.
+const LONGEST: SignedDuration = SignedDuration::from_mins(1);
+/// The shortest sleep, so that a deadline that does not go away can't keep the checker busy.
+const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
+
+/// Call the roll again and again: at each deadline, and at least every `checker.interval` (1 minute).
+///
+/// HUP reads the configuration again, TERM and INT end it after the roll call under way.
+#[derive(Debug, Args)]
+pub struct Watch {}
+
+/// What ends a sleep.
+enum Wake {
+    Time,
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    hup: Signal,
+    term: Signal,
+    int: Signal,
+}
+
+impl Watch {
+    /// Does it, until it is told to stop.
+    pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
+        let mut signals = Signals {
+            hup: signal(SignalKind::hangup())?,
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        };
+        let mut checker = Setup::load(common)?.checker().await?;
+        loop {
+            let next = match checker.roll_call().await {
+                Ok(report) => {
+                    tell(&report)?;
+                    next_call(&checker, &report)
+                }
+                Err(error) => {
+                    printer::complain(&error.into());
+                    longest(&checker)
+                }
+            };
+            match signals.sleep(next).await {
+                Wake::Time => {}
+                Wake::Stop => return Ok(ExitCode::SUCCESS),
+                Wake::Reload => match reload(common).await {
+                    Ok(fresh) => checker = fresh,
+                    // What was in force stays in force.
+                    Err(error) => printer::complain(&error),
+                },
+            }
+        }
+    }
+}
+
+async fn reload(common: &Common) -> Result<Checker, CommandError> {
+    Setup::load(common)?.checker().await
+}
+
+/// One line for each flip, and for each warning.
+fn tell(report: &Report) -> Result<(), CommandError> {
+    for (slug, flip) in &report.changes.flips {
+        let reason = flip.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        printer::print(&format!("{} {slug}: {} -> {}{reason}\n", flip.at, flip.old, flip.new))?;
+    }
+    for warning in &report.warnings {
+        printer::remark(&format!("warning: {}", printer::harmless(warning)));
+    }
+    Ok(())
+}
+
+fn longest(checker: &Checker) -> SignedDuration {
+    checker.config.checker.interval.unwrap_or(LONGEST)
+}
+
+fn next_call(checker: &Checker, report: &Report) -> SignedDuration {
+    let until = report.roll.look_again_at().map(|moment| moment.duration_since(Timestamp::now()));
+    until.unwrap_or(SignedDuration::MAX).clamp(SHORTEST, longest(checker).max(SHORTEST))
+}
+
+impl Signals {
+    async fn sleep(&mut self, length: SignedDuration) -> Wake {
+        let length = Duration::try_from(length).unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(length) => Wake::Time,
+            _ = self.hup.recv() => Wake::Reload,
+            _ = self.term.recv() => Wake::Stop,
+            _ = self.int.recv() => Wake::Stop,
+        }
+    }
+}

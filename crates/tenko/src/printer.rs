@@ -1,0 +1,82 @@
+//! The one place that writes to standard output and standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::ColorChoice;
+use serde::Serialize;
+
+use crate::error::{CommandError, Kind};
+
+/// Writes a text to standard output; colours are left out where they are not wanted.
+pub fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Writes a value to standard output as one JSON document.
+pub fn print_json<T: Serialize>(value: &T) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(value).map_err(CommandError::could_not_tell)?;
+    print(&(text + "\n"))
+}
+
+/// Writes a remark to standard error. That it can't be written is no reason to stop.
+pub fn remark(text: &str) {
+    drop(writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Writes an error to standard error.
+pub fn complain(error: &CommandError) {
+    if error.kind != Kind::BrokenPipe {
+        drop(anstream::stderr().lock().write_all(error.render().as_bytes()));
+    }
+}
+
+/// Whether standard output shows colours.
+pub fn colours() -> bool {
+    let out = io::stdout();
+    match anstream::AutoStream::choice(&out) {
+        ColorChoice::Never => false,
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+        ColorChoice::Auto => out.is_terminal(),
+    }
+}
+
+/// Removes what could move the cursor, recolour the terminal or reorder the text.
+pub fn harmless(text: &str) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if odd(c) && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for a text in which we have put colours ourselves: only those are left.
+pub fn harmless_but_coloured(text: &str) -> String {
+    text.split('\u{1b}').map(harmless).collect::<Vec<_>>().join("\u{1b}")
+}
+
+/// Columns of text, as wide as their widest cell; the last is not padded.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| shown_width(cell));
+        cells.chain([shown_width(header[column])]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let head: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width - shown_width(cell) + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Characters on the screen: without escapes for colour, and two for the wide characters of East Asia.
+fn shown_width(text: &str) -> usize {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    let wide = |c: char| matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff);
+    plain.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}

@@ -1,0 +1,210 @@
+//! How a process on this machine gets its evidence away: to a store, or to any Healthchecks-compatible URL; and where
+//! it is kept when that does not work.
+
+pub mod declare;
+pub mod healthchecks;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tenko_core::notice::{self, Facts};
+use tenko_core::outbox::{Batch, Delivery};
+use tenko_core::{Evidence, NoticeKind};
+use tenko_store::open::{self, OpenOptions};
+use tenko_store::spool::Spool;
+use tenko_store::StoreError;
+
+use crate::config::Config;
+use crate::notify::Channels;
+use healthchecks::{PingError, Pinger};
+
+/// The most evidence from the spool that is sent along with new evidence.
+const ALONG: usize = 100;
+
+/// Where evidence goes.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// A store.
+    Store(String),
+    /// A Healthchecks-compatible URL.
+    Healthchecks(url::Url),
+}
+
+impl Destination {
+    /// Of a URL: `http` and `https` are pinged, everything else is a store.
+    pub fn of(url: &str) -> Self {
+        match url::Url::parse(url) {
+            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Self::Healthchecks(parsed),
+            _ => Self::Store(url.to_owned()),
+        }
+    }
+
+    /// The URL in full, for the spool.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Store(url) => url,
+            Self::Healthchecks(url) => url.as_str(),
+        }
+    }
+
+    /// The URL as it may be shown.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Store(url) => open::redact_url(url),
+            Self::Healthchecks(url) => healthchecks::shown(url),
+        }
+    }
+}
+
+/// Evidence could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The URL did not take it.
+    #[error(transparent)]
+    Ping(#[from] PingError),
+    /// There was no answer in time.
+    #[error("no answer from {0} in time")]
+    Late(String),
+    /// No runtime could be started.
+    #[error("can't wait for the network")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// What became of evidence that was handed over.
+#[derive(Debug)]
+pub enum Fate {
+    /// It is stored.
+    Stored,
+    /// It is in the spool, and will be sent later.
+    Spooled(SendError),
+    /// It is lost: the spool did not take it either.
+    Lost(SendError, std::io::Error),
+}
+
+/// Gets evidence away.
+#[derive(Debug)]
+pub struct Courier {
+    destination: Destination,
+    spool: PathBuf,
+    pinger: Option<Pinger>,
+}
+
+impl Courier {
+    /// To `destination`, with the spool below `state_dir`.
+    pub fn new(destination: Destination, state_dir: &std::path::Path) -> Self {
+        Self { destination, spool: state_dir.join("spool"), pinger: None }
+    }
+
+    /// Sends evidence, and waits until it is durable there or `until` has come.
+    pub fn send(&mut self, evidence: &[Evidence], until: Instant) -> Result<(), SendError> {
+        if let Destination::Store(url) = &self.destination {
+            if let Some(done) = open::append_now(url, evidence) {
+                return Ok(done.map(drop)?);
+            }
+        }
+        let late = || SendError::Late(self.destination.shown());
+        let left = until.saturating_duration_since(Instant::now());
+        let late_error = late();
+        block_on(async { tokio::time::timeout(left, self.send_over_network(evidence, left)).await })?
+            .unwrap_or(Err(late_error))
+    }
+
+    async fn send_over_network(&mut self, evidence: &[Evidence], left: Duration) -> Result<(), SendError> {
+        match &self.destination {
+            Destination::Store(url) => {
+                let options = OpenOptions { deadline: left, ..OpenOptions::default() };
+                open::open(url, &options).await?.append(evidence).await?;
+            }
+            Destination::Healthchecks(url) => {
+                let pinger = self.pinger.get_or_insert_with(Pinger::default);
+                for piece in evidence {
+                    pinger.ping(url, piece, Instant::now() + left).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends evidence, or keeps it in the spool.
+    pub fn deliver(&mut self, evidence: &[Evidence], until: Instant) -> Fate {
+        let Err(error) = self.send(evidence, until) else {
+            self.send_along(until);
+            return Fate::Stored;
+        };
+        match self.keep(evidence) {
+            Ok(()) => Fate::Spooled(error),
+            Err(full) => Fate::Lost(error, full),
+        }
+    }
+
+    /// Keeps evidence in the spool.
+    pub fn keep(&self, evidence: &[Evidence]) -> std::io::Result<()> {
+        let spool = Spool::for_store(&self.spool, self.destination.url())?;
+        // A start that is sent later by ping would count as a start of now.
+        let to_url = matches!(self.destination, Destination::Healthchecks(_));
+        for piece in evidence.iter().filter(|piece| !to_url || piece.kind.is_end()) {
+            spool.put(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits in the spool for this destination.
+    pub fn spool_is_empty(&self) -> bool {
+        let spool = Spool::for_store(&self.spool, self.destination.url());
+        spool.and_then(|spool| spool.pending()).map_or(true, |pending| pending.is_empty())
+    }
+
+    /// When the destination can be reached, what waits for it goes along, as far as time allows.
+    fn send_along(&mut self, until: Instant) {
+        let Ok(spool) = Spool::existing(&self.spool, self.destination.url()) else { return };
+        let Some(spool) = spool else { return };
+        let sent = spool.drain(ALONG, |evidence| {
+            let in_time = Instant::now() < until;
+            if in_time { self.send(std::slice::from_ref(evidence), until).is_ok() } else { false }
+        });
+        if let Err(error) = sent {
+            tracing::warn!(%error, "can't empty the spool");
+        }
+    }
+}
+
+/// Waits on this thread, which has no runtime.
+pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, SendError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SendError::Runtime)?;
+    Ok(runtime.block_on(work))
+}
+
+/// Tells the channels that a job ran and its evidence could not be stored (the founding case's own rule). Says who
+/// was told.
+pub async fn tell_unstored(config: &Config, evidence: &Evidence, problem: &str) -> Vec<String> {
+    let configured = config.jobs.get(&evidence.job).map(|configured| &configured.job.channels);
+    let channels = Channels::open(&config.channels);
+    let mut told = Vec::new();
+    for channel in configured.unwrap_or(&config.notify) {
+        let facts = Facts {
+            time_zone: config.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+            message: Some(problem.to_owned()),
+            up_since: (evidence.kind == tenko_core::Kind::Success).then_some(evidence.at),
+            ..Facts::default()
+        };
+        let kind = NoticeKind::Unstored;
+        let notice = tenko_core::Notice {
+            id: notice::id(&evidence.job, evidence.at, kind, channel),
+            channel: channel.clone(),
+            job: evidence.job.clone(),
+            kind,
+            at: evidence.at,
+            created_at: Timestamp::now(),
+            facts: facts.with_evidence(evidence),
+        };
+        let batch = Batch { channel: channel.clone(), notices: vec![notice] };
+        if channels.deliver(&batch).await == Delivery::Accepted {
+            told.push(channel.to_string());
+        }
+    }
+    told
+}

@@ -1,0 +1,156 @@
+//! Pings in the way of Healthchecks, so that the wrapper works with any server that understands them.
+
+use std::time::{Duration, Instant};
+
+use tenko_core::{Evidence, Exit, Kind, Output};
+use url::Url;
+
+use crate::http_client;
+
+/// What a server keeps of a body unless it says otherwise (`Ping-Body-Limit`).
+const DEFAULT_LIMIT: usize = 10_000;
+/// The first pause before a ping is tried again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A ping was not accepted. The URL is not shown in full: whoever knows it can ping.
+#[derive(Debug, thiserror::Error)]
+pub enum PingError {
+    /// The server said no.
+    #[error("{url} answered {status}: {body}")]
+    Refused {
+        /// The URL as it may be shown.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The beginning of what it said.
+        body: String,
+    },
+    /// The server could not be reached.
+    #[error("can't reach {url}")]
+    Unreachable {
+        /// The URL as it may be shown.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// No client could be made.
+    #[error("can't prepare to send")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Pings, and remembers how much the server wants to hear.
+#[derive(Debug, Default)]
+pub struct Pinger {
+    limit: Option<usize>,
+}
+
+/// The URL as it may be shown: the host alone, because the path is what authorises.
+pub fn shown(url: &Url) -> String {
+    format!("{}://{}/...", url.scheme(), url.host_str().unwrap_or("?"))
+}
+
+impl Pinger {
+    /// Pings `base` with one piece of evidence; tries again on 408, 429 and 5xx, and when the server can't be reached,
+    /// until `until`.
+    pub async fn ping(&mut self, base: &Url, evidence: &Evidence, until: Instant) -> Result<(), PingError> {
+        let client = http_client::client().map_err(|error| PingError::Client(error.into()))?;
+        let (url, body) = request(base, evidence, self.limit.unwrap_or(DEFAULT_LIMIT));
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match client.post(url.clone()).body(body.clone()).send().await {
+                Ok(answer) => match self.judge(base, answer).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(source) => PingError::Unreachable { url: shown(base), source: source.without_url() },
+            };
+            if !may_work_later(&error) || Instant::now() + pause >= until {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    async fn judge(&mut self, base: &Url, answer: reqwest::Response) -> Result<(), PingError> {
+        let limit = answer.headers().get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
+        self.limit = limit.or(self.limit);
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = http_client::beginning(answer, 200).await;
+        Err(PingError::Refused { url: shown(base), status: status.as_u16(), body })
+    }
+}
+
+fn may_work_later(error: &PingError) -> bool {
+    match error {
+        PingError::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
+        PingError::Unreachable { .. } => true,
+        PingError::Client(_) => false,
+    }
+}
+
+/// The URL and the body of a ping. An exit status is sent as such, a signal as 128 + its number.
+fn request(base: &Url, evidence: &Evidence, limit: usize) -> (Url, Vec<u8>) {
+    let suffix = match evidence.kind {
+        Kind::Start => "/start".to_owned(),
+        Kind::Success => "/0".to_owned(),
+        Kind::Log => "/log".to_owned(),
+        Kind::Fail(None) => "/fail".to_owned(),
+        Kind::Fail(Some(Exit::Code(0))) => "/fail".to_owned(),
+        Kind::Fail(Some(Exit::Code(code))) => format!("/{code}"),
+        Kind::Fail(Some(Exit::Signal(number))) => format!("/{}", 128_u8.saturating_add(number)),
+    };
+    let mut url = base.clone();
+    url.set_path(&format!("{}{suffix}", base.path().trim_end_matches('/')));
+    url.query_pairs_mut().append_pair("rid", &evidence.run.to_string());
+    (url, body(evidence, limit))
+}
+
+fn body(evidence: &Evidence, limit: usize) -> Vec<u8> {
+    let report = &evidence.report;
+    let mut text = report.message.clone().map(|message| message + "\n").unwrap_or_default();
+    if let Some(output) = &report.output {
+        text.push_str(&joined(output));
+    }
+    fit(&text, limit)
+}
+
+/// The output as one text.
+pub fn joined(output: &Output) -> String {
+    match output.omitted {
+        0 => format!("{}{}", output.head, output.tail),
+        omitted => format!("{}\n[... {omitted} bytes omitted ...]\n{}", output.head, output.tail),
+    }
+}
+
+/// Head and tail of a text that is too long: a fifth for the head, because errors stand at the end.
+fn fit(text: &str, limit: usize) -> Vec<u8> {
+    if text.len() <= limit {
+        return text.as_bytes().to_vec();
+    }
+    const MARK: &str = "\n[...]\n";
+    let room = limit.saturating_sub(MARK.len());
+    let head = text.floor_char_boundary(room / 5);
+    let tail = text.ceil_char_boundary(text.len() - (room - head));
+    let cut = format!("{}{MARK}{}", &text[..head], &text[tail..]);
+    cut.as_bytes()[..cut.len().min(limit)].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_body_keeps_its_head_and_more_of_its_tail() {
+        let text = format!("begin{}end", "あ".repeat(5000));
+        let cut = fit(&text, 1000);
+        assert!(cut.len() <= 1000 && cut.len() > 980, "{}", cut.len());
+        assert!(cut.starts_with(b"begin") && cut.ends_with(b"end"));
+        assert_eq!(fit("short", 1000), b"short");
+        assert_eq!(fit("short", 3).len(), 3);
+    }
+}

@@ -1,0 +1,197 @@
+//! What the read commands show, for people and for machines. The JSON shapes are documented in `docs/json.md`.
+
+use std::collections::BTreeMap;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use tenko_core::judge::look;
+use tenko_core::state::{Answer, Flip, Heard, Incident, UnderWay};
+use tenko_core::{Job, JobState, Reason, Roll, Slug, Verdict};
+
+use crate::{printer, words};
+
+/// One job, as `check` and `jobs` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobView {
+    /// Its name.
+    pub job: Slug,
+    /// What is true of it.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why it is down.
+    pub reason: Option<Reason>,
+    /// Whether a run is under way.
+    pub running: bool,
+    /// The oldest due that is not answered: passed, or the next one.
+    pub due: Option<Timestamp>,
+    /// The next due that is to come.
+    pub next_due: Option<Timestamp>,
+    /// The last success.
+    pub last_success: Option<Timestamp>,
+    /// Its schedule, in words.
+    pub schedule: Option<String>,
+    /// What the store said, when the verdict is `unknown`.
+    pub problem: Option<String>,
+    /// In which zone its times are shown.
+    pub time_zone: String,
+    #[serde(skip)]
+    zone: TimeZone,
+}
+
+/// One job in full, as `show` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobDetail {
+    /// What the lists show.
+    #[serde(flatten)]
+    pub view: JobView,
+    /// Its line about itself.
+    pub description: Option<String>,
+    /// Where to read what to do.
+    pub runbook: Option<String>,
+    /// Who is told.
+    pub channels: Vec<String>,
+    /// From when on it is expected.
+    pub expected_from: Option<Timestamp>,
+    /// Its limits, in words.
+    pub limits: BTreeMap<&'static str, String>,
+    /// The open incident.
+    pub incident: Option<Incident>,
+    /// Runs under way.
+    pub under_way: Vec<UnderWay>,
+    /// The last start.
+    pub last_start: Option<Heard>,
+    /// The last failure.
+    pub last_fail: Option<Heard>,
+    /// The newest answers, oldest first.
+    pub answers: Vec<Answer>,
+    /// The newest flips, oldest first.
+    pub flips: Vec<Flip>,
+}
+
+/// The view of one job at `now`.
+pub fn job(job: &Job, state: Option<&JobState>, roll: &Roll, now: Timestamp) -> JobView {
+    let fresh = JobState::new(job, now);
+    let state = state.unwrap_or(&fresh);
+    let seen = look(job, state, &roll.gaps, now);
+    let zone = job.schedule.time_zone().clone();
+    JobView {
+        job: job.slug.clone(),
+        verdict: seen.verdict,
+        since: seen.since,
+        reason: seen.reason,
+        running: seen.running,
+        due: seen.due,
+        next_due: seen.next_due,
+        last_success: state.last_success.map(|heard| heard.at),
+        schedule: job.schedule.in_words(),
+        problem: state.blind.as_ref().map(|blind| blind.problem.clone()),
+        time_zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+        zone,
+    }
+}
+
+/// Everything about one job at `now`.
+pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestamp) -> JobDetail {
+    let limits = &wanted.limits;
+    let mut shown = BTreeMap::from([("grace", words::length(limits.grace)), ("early", words::length(limits.early))]);
+    let optional = [
+        ("start_within", limits.start_within),
+        ("max_runtime", limits.max_runtime),
+        ("min_runtime", limits.min_runtime),
+        ("remind", wanted.remind),
+    ];
+    shown.extend(optional.into_iter().filter_map(|(name, length)| Some((name, words::length(length?)))));
+    if (limits.failures, limits.recoveries) != (1, 1) {
+        shown.insert("failures", limits.failures.to_string());
+        shown.insert("recoveries", limits.recoveries.to_string());
+    }
+    JobDetail {
+        view: job(wanted, state, roll, now),
+        description: wanted.description.clone(),
+        runbook: wanted.runbook.clone(),
+        channels: wanted.channels.iter().map(ToString::to_string).collect(),
+        expected_from: state.map(|state| state.expected_from),
+        limits: shown,
+        incident: state.and_then(|state| state.incident),
+        under_way: state.map(|state| state.running.clone()).unwrap_or_default(),
+        last_start: state.and_then(|state| state.last_start),
+        last_fail: state.and_then(|state| state.last_fail),
+        answers: state.map(|state| state.tail.clone()).unwrap_or_default(),
+        flips: state.map(|state| state.flips.clone()).unwrap_or_default(),
+    }
+}
+
+/// The table of jobs.
+pub fn table(jobs: &[JobView], now: Timestamp) -> String {
+    if jobs.is_empty() {
+        return "no jobs yet: describe one in tenko.toml, or let one report with `tenko run --job NAME -- command`\n".into();
+    }
+    let row = |view: &JobView| {
+        vec![
+            view.job.to_string(),
+            coloured(view),
+            words::distance(view.since, now),
+            view.last_success.map_or("never".into(), |at| words::moment(at, &view.zone)),
+            view.next_due.map_or("-".into(), |at| words::moment(at, &view.zone)),
+        ]
+    };
+    let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
+    printer::table(&["JOB", "VERDICT", "SINCE", "LAST SUCCESS", "NEXT DUE"], &rows)
+}
+
+/// The verdict with its reason, in its colour.
+pub fn coloured(view: &JobView) -> String {
+    let mut text = view.verdict.to_string();
+    if let Some(reason) = view.reason {
+        text = format!("{text} ({reason})");
+    }
+    if view.running {
+        text.push_str(", running");
+    }
+    let style = style_of(view.verdict);
+    format!("{style}{text}{style:#}")
+}
+
+fn style_of(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Up => AnsiColor::Green,
+        Verdict::Down => AnsiColor::Red,
+        Verdict::Late | Verdict::Unknown => AnsiColor::Yellow,
+        Verdict::New | Verdict::Paused => return Style::new().dimmed(),
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+/// Everything about one job, for people.
+pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
+    let view = &detail.view;
+    let moment = |at: Timestamp| format!("{} ({})", words::moment(at, &view.zone), words::distance(at, now));
+    let mut lines = vec![("job", view.job.to_string()), ("verdict", format!("{}, since {}", coloured(view), moment(view.since)))];
+    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    add("problem", view.problem.clone());
+    add("about", detail.description.clone());
+    add("schedule", view.schedule.clone());
+    add("waits for", view.due.map(moment));
+    add("next due", view.next_due.map(moment));
+    add("last success", view.last_success.map(moment));
+    add("last failure", detail.last_fail.map(|heard| format!("{}{}", moment(heard.at), ended(&heard))));
+    add("last start", detail.last_start.map(|heard| moment(heard.at)));
+    for run in &detail.under_way {
+        add("under way", Some(format!("{} since {}", run.run, moment(run.started))));
+    }
+    let limits: Vec<String> = detail.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    add("limits", Some(limits.join(", ")));
+    add("tells", (!detail.channels.is_empty()).then(|| detail.channels.join(", ")));
+    add("runbook", detail.runbook.clone());
+    add("expected from", detail.expected_from.map(moment));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", printer::harmless_but_coloured(value));
+    lines.iter().map(line).collect()
+}
+
+fn ended(heard: &Heard) -> String {
+    heard.exit.map_or_else(String::new, |exit| format!(", exit {exit}"))
+}

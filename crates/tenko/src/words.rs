@@ -1,0 +1,53 @@
+//! Moments and lengths of time as people read them.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::CommandError;
+
+/// A moment in a zone: `2026-11-24 05:00:00 JST`.
+pub fn moment(moment: Timestamp, zone: &TimeZone) -> String {
+    moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// A length of time with its two largest units: `1h 12m`, `3d 4h`, `12s`, `80ms`.
+pub fn length(length: SignedDuration) -> String {
+    let millis = length.as_millis().unsigned_abs();
+    if millis < 1000 {
+        return format!("{millis}ms");
+    }
+    let seconds = millis / 1000;
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(3);
+    let (size, name) = units[first];
+    let mut text = format!("{}{name}", seconds / size);
+    if let Some((next, name)) = units.get(first + 1) {
+        let rest = seconds % size / next;
+        if rest > 0 {
+            text.push_str(&format!(" {rest}{name}"));
+        }
+    }
+    text
+}
+
+/// How far a moment is from now: `3m ago`, `in 5h 12m`.
+pub fn distance(moment: Timestamp, now: Timestamp) -> String {
+    let away = moment.duration_since(now);
+    if away.is_negative() { format!("{} ago", length(-away)) } else { format!("in {}", length(away)) }
+}
+
+/// A moment as people write it: RFC 3339 with an offset, or civil time in `zone`.
+pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Timestamp, CommandError> {
+    let instant = text.parse::<Timestamp>().ok();
+    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone.clone()).ok();
+    instant.or_else(|| civil().map(|moment| moment.timestamp())).ok_or_else(|| {
+        CommandError::usage(format!("{text:?} is not a moment"))
+            .hint("write 2026-11-24T05:00:00+09:00, or 2026-11-24T05:00 for the configured time zone")
+    })
+}
+
+/// A length of time as people write it, of an option.
+pub fn parse_length(option: &str, text: &str) -> Result<SignedDuration, CommandError> {
+    tenko_core::schedule::parse_duration(text)
+        .map_err(|error| CommandError::usage(format!("{option} {text:?}: {error}")).hint("write 30m, 36h or 7d"))
+}
