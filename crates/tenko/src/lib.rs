@@ -1,1 +1,3 @@
 //! tenko
+
+pub mod exec;
