@@ -23,7 +23,7 @@ mod capture;
 mod clock;
 mod finish;
 pub mod lock;
-//MASK
+pub mod mask;
 mod pump;
 mod reap;
 mod running;
