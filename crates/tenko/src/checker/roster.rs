@@ -108,7 +108,7 @@ fn add_declared(config: &Config, slug: &Slug, declaration: &Declaration, members
 
 /// A job without a schedule is judged by what it reports.
 fn merely_heard(config: &Config, slug: &Slug) -> Job {
-    let mut job = Job::new(slug.clone(), Schedule::unscheduled(&config.time_zone));
+    let mut job = Job::new(slug.clone(), Schedule::Unscheduled { tz: config.time_zone.clone() });
     job.channels.clone_from(&config.notify);
     job
 }
