@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! What Tenko's words mean and what follows from them.
 //!
 //! This crate decides and does nothing else: when a job was due ([`schedule`]), what its evidence says
@@ -26,8 +25,3 @@ pub use name::{ChannelName, Slug};
 pub use notice::{Notice, NoticeKind};
 pub use roll::Roll;
 pub use state::{JobState, Reason, Verdict};
-=======
-//! core
-
-pub mod schedule;
->>>>>>> schedule
