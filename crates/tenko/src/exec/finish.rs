@@ -1,7 +1,7 @@
 //! From the command's end to that of its output.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
@@ -13,6 +13,9 @@ use super::running::{Output, Running};
 use super::sink::{Sink, Stream};
 use super::spool::Spool;
 use super::{Usage, signals::Signals};
+
+/// How long a reader of our outputs that has stalled is waited for, once we were told to end.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Running {
     /// Lets the pumps finish, then shows what was held back, if the command failed.
@@ -36,23 +39,31 @@ impl Running {
         }
     }
 
-    /// Returns false if somebody asks us to end before that.
+    /// Returns false if somebody asks us to end before that, or has asked already and the reader takes too long.
     fn wait_until_idle(&mut self, record: &Record) -> bool {
+        let until = self.told_to_end.then(|| Instant::now() + PATIENCE);
         // Asked before looking: emptying the inbox must not swallow the nudge of a pump that has just ended.
         while !self.is_asked_to_end() {
             if record.is_idle() {
                 return true;
             }
-            self.sleep(None);
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return false;
+            }
+            self.sleep(until);
         }
         false
     }
 
     pub(super) fn is_asked_to_end(&mut self) -> bool {
-        let ends = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
         let arrived = self.signals.as_mut().map(Signals::take).unwrap_or_default();
-        arrived.iter().any(|signal| ends.contains(signal))
+        arrived.into_iter().any(asks_to_end)
     }
+}
+
+/// Says whether this signal is a wish that we end.
+pub(super) fn asks_to_end(signal: Signal) -> bool {
+    matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
 }
 
 /// Returns what all commands waited for in this process have used; Tenko waits for one.

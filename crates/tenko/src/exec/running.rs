@@ -13,10 +13,9 @@ use nix::unistd::Pid;
 
 use super::clock::Moment;
 use super::pump::Record;
-use super::reap;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{Exit, Outcome, Task};
+use super::{Exit, Outcome, Task, finish, reap};
 
 /// How often to look when there is no descriptor left by which to be woken.
 const BLIND: Duration = Duration::from_millis(50);
@@ -45,6 +44,7 @@ pub struct Running {
     child: Child,
     started: Moment,
     terminal: Terminal,
+    pub(super) told_to_end: bool,
     limit: Limit,
 }
 
@@ -58,7 +58,8 @@ impl Running {
     ) -> Self {
         let group = Pid::from_raw(child.id().cast_signed());
         let limit = Limit::new(&task, started.awake);
-        Self { task, group, signals, output, child, started, terminal: Terminal::new(group), limit }
+        let terminal = Terminal::new(group);
+        Self { task, group, signals, output, child, started, terminal, told_to_end: false, limit }
     }
 
     /// Returns the process number of the command, which is also that of its group.
@@ -74,12 +75,12 @@ impl Running {
     /// Waits for the end of the command and of its output, forwarding signals and enforcing the time limit meanwhile.
     ///
     /// Returns at most about 2 s after the command's end, unless the reader of our stdout is slower than that in taking
-    /// what the command had written (TERM, INT, HUP or QUIT ends this), or the command was timed out and the rest of its
+    /// what the command had written (TERM, INT, HUP or QUIT shortens this), or the command was timed out and the rest of its
     /// group takes until [`Task::kill_after`] to end.
     pub fn wait(mut self) -> Outcome {
         let exit = self.wait_for_exit();
         let duration = self.started.elapsed();
-        let usage = super::finish::usage();
+        let usage = finish::usage();
         self.terminal.take_back();
         let timed_out = self.limit.passed();
         if timed_out {
@@ -123,6 +124,7 @@ impl Running {
     fn forward_signals(&mut self) {
         let arrived = self.signals.as_mut().map(Signals::take).unwrap_or_default();
         for signal in arrived {
+            self.told_to_end |= finish::asks_to_end(signal);
             if self.send(signal) == Err(Errno::EPERM) {
                 self.terminal.lend_if_ours();
             }

@@ -43,7 +43,7 @@ impl Signals {
         // A full pipe already wakes the reader; whoever nudges must not wait for room.
         write.set_nonblocking(true)?;
         let nudge = Arc::new(write.try_clone()?);
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly::default(), wanted())?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, wanted())?;
         Ok(Self { delivery, nudge })
     }
 

@@ -116,7 +116,7 @@ impl End {
         self.size += bytes.len();
         match self.pieces.back_mut() {
             Some((last, piece)) if *last == stream && piece.len() + bytes.len() <= PIECE => {
-                piece.extend(bytes)
+                piece.extend(bytes);
             }
             _ => self.pieces.push_back((stream, bytes.to_vec())),
         }
