@@ -97,7 +97,7 @@ fn day_of_week(part: &str, wall: DateTime) -> bool {
     let today = i32::from(wall.weekday().to_sunday_zero_offset());
     let same = |text: &str| number(text, &WEEK) % 7 == today;
     if let Some((day, ordinal)) = part.split_once('#') {
-        return same(day) && (wall.day() - 1) / 7 + 1 == ordinal.parse().unwrap();
+        return same(day) && (wall.day() - 1) / 7 + 1 == ordinal.parse::<i8>().unwrap();
     }
     if let Some(day) = part.strip_suffix('l') {
         return same(day) && wall.day() + 7 > wall.last_of_month().day();

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses a part of it")]
 
 pub mod brute;
+pub mod peer;
 pub mod random;
 
 use jiff::{Timestamp, tz::TimeZone};

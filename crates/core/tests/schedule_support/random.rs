@@ -122,3 +122,69 @@ pub fn instant(random: &mut Random, zone: &jiff::tz::TimeZone) -> Timestamp {
         None => Timestamp::from_second(any.as_second() / 60 * 60).unwrap(),
     }
 }
+
+/// An EventBridge cron expression.
+pub fn event_bridge(random: &mut Random) -> String {
+    let (minute, hour) =
+        (field(random, 0, 59, &[], 25), if random.chance(50) { night(random) } else { "*".to_owned() });
+    let month = field(random, 1, 12, &MONTH_NAMES, 75);
+    let days = if random.chance(50) {
+        format!("{} {month} ?", random.pick(&["L", "LW", "1W", "31W", "15W", "*", "1-7", "31", "2/5"]))
+    } else {
+        format!(
+            "? {month} {}",
+            random.pick(&["L", "6L", "1", "2-6", "MON-FRI", "TUE,THU", "3#2", "SUN#5", "*"])
+        )
+    };
+    let year = random.pick(&["*", "*", "*", "2024-2040", "2024/4"]);
+    format!("cron({minute} {hour} {days} {year})")
+}
+
+/// A calendar event in systemd's syntax, as `systemd-analyze` of 2022 and later accepts it.
+pub fn on_calendar(random: &mut Random) -> String {
+    let week = random.pick(&["", "", "", "Mon ", "Sat,Sun ", "Mon..Fri ", "Tue..Thu,Sun ", "sunday "]);
+    let time = time(random);
+    let date = match random.number(0, 5) {
+        0 | 1 => String::new(),
+        2 => format!(
+            "*-{}~{} ",
+            chain(random, 1, 12),
+            random.pick(&["01", "03", "07/1", "02..05", "04/2", "28", "03,01"])
+        ),
+        3 => format!("{}-{} ", chain(random, 1, 12), chain(random, 1, 28)),
+        4 => format!(
+            "{}-*-{} ",
+            random.pick(&["2026..2034", "2024/2", "2027,2029", "28"]),
+            chain(random, 1, 31)
+        ),
+        _ => format!("*-*-{} ", chain(random, 1, 31)),
+    };
+    format!("{week}{date}{time}")
+}
+
+fn time(random: &mut Random) -> String {
+    let hour = if random.chance(60) { random.number(0, 3).to_string() } else { chain(random, 0, 23) };
+    let minute = chain(random, 0, 59);
+    match random.number(0, 3) {
+        0 => format!("{hour}:{minute}:{}", random.pick(&["00", "30", "0/20", "10..12", "59"])),
+        1 => format!("*:{}", random.pick(&["0/15", "30", "0,45", "5..7"])),
+        _ => format!("{hour}:{minute}"),
+    }
+}
+
+fn chain(random: &mut Random, low: i64, high: i64) -> String {
+    let parts = if random.chance(25) { 2 } else { 1 };
+    let part = |random: &mut Random| {
+        let first = random.number(low, high);
+        match random.number(0, 6) {
+            0 if first < high => format!("{first}..{}", random.number(first + 1, high)),
+            1 if first < high => format!("{first}/{}", random.number(1, high - first)),
+            2 if first + 2 < high => format!("{first}..{}/2", random.number(first + 2, high)),
+            _ => format!("{first:02}"),
+        }
+    };
+    if random.chance(30) {
+        return "*".to_owned();
+    }
+    (0..parts).map(|_| part(random)).collect::<Vec<_>>().join(",")
+}
