@@ -64,7 +64,7 @@ fn take_zone(parts: &mut Vec<Token<'_>>) -> Result<Option<TimeZone>, Flaw> {
 fn parts_of(parts: &[Token<'_>]) -> Result<Expression, Flaw> {
     let mut rest = parts.iter().copied().peekable();
     let week = rest.next_if(|part| part.text.starts_with(char::is_alphabetic));
-    let date = rest.next_if(|part| part.text.contains(['-', '~', '@']));
+    let date = rest.next_if(|part| part.text.contains(['-', '~']) || part.text.starts_with('@'));
     let time = rest.next_if(|part| part.text.contains(':'));
     if let Some(left) = rest.next() {
         return Err(misplaced(left));
@@ -148,7 +148,7 @@ fn read_date(field: Token<'_>, pattern: &mut CivilPattern) -> Result<(), Flaw> {
         let flaw = field.flaw("a single moment is not a schedule");
         return Err(flaw.hint("write the date itself, such as 2026-12-24 05:00:00"));
     }
-    let cut = field.text.rfind(['-', '~']).unwrap_or(0);
+    let Some(cut) = field.text.rfind(['-', '~']) else { return Err(misplaced(field)) };
     let from_end = field.text[cut..].starts_with('~');
     let (head, day) = (field.slice(0, cut), field.slice(cut + 1, field.text.len()));
     let (year, month) = match head.split_once('-') {
