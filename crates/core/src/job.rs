@@ -1,5 +1,7 @@
 //! What is expected of a job.
 
+mod resolve;
+
 use jiff::{SignedDuration, Timestamp};
 
 use serde::{Deserialize, Serialize};

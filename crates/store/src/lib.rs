@@ -4,6 +4,10 @@
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
 pub mod error;
+pub mod memory;
+pub mod open;
+pub mod spool;
+pub mod sqlite;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -2,7 +2,9 @@
 
 pub mod checker;
 pub mod cli;
+pub mod http_client;
 pub mod command;
+pub mod config;
 pub mod error;
 pub mod exec;
 pub mod notify;

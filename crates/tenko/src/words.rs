@@ -7,7 +7,7 @@ use crate::error::CommandError;
 
 /// A moment in a zone: `2026-11-24 05:00:00 JST`.
 pub fn moment(moment: Timestamp, zone: &TimeZone) -> String {
-    moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    moment.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A length of time with its two largest units: `1h 12m`, `3d 4h`, `12s`, `80ms`.
@@ -39,7 +39,7 @@ pub fn distance(moment: Timestamp, now: Timestamp) -> String {
 /// A moment as people write it: RFC 3339 with an offset, or civil time in `zone`.
 pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Timestamp, CommandError> {
     let instant = text.parse::<Timestamp>().ok();
-    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone.clone()).ok();
+    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned_datetime(zone.clone()).ok();
     instant.or_else(|| civil().map(|moment| moment.timestamp())).ok_or_else(|| {
         CommandError::usage(format!("{text:?} is not a moment"))
             .hint("write 2026-11-24T05:00:00+09:00, or 2026-11-24T05:00 for the configured time zone")

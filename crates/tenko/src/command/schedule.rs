@@ -128,7 +128,7 @@ fn text(dues: &[Timestamp], zone: &TimeZone, now: Timestamp) -> String {
     }
     let utc = *zone == TimeZone::UTC;
     let line = |due: &Timestamp| {
-        let local = due.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
+        let local = due.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
         vec![local, if utc { String::new() } else { due.to_string() }, words::distance(*due, now)]
     };
     let rows: Vec<Vec<String>> = dues.iter().map(line).collect();

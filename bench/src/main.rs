@@ -1,0 +1,31 @@
+//! Measures Tenko against marks, in one run, and prints one table per question, in Markdown. Medians; the machine may be
+//! noisy, so compare within one run.
+
+mod appends;
+mod commands;
+mod decide;
+mod roll_call;
+mod table;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    let only = std::env::args().nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    if let Some(role) = std::env::var("TENKO_BENCH_ROLE").ok().filter(|role| !role.is_empty()) {
+        return roll_call::in_child(&role);
+    }
+    if wanted("run") {
+        commands::measure()?;
+    }
+    if wanted("decide") {
+        decide::measure();
+    }
+    if wanted("roll-call") {
+        roll_call::measure()?;
+    }
+    if wanted("appends") {
+        appends::measure()?;
+    }
+    Ok(())
+}
