@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::Evidence;
 use crate::job::Job;
-use crate::judge::{Event, Gap, step};
+use crate::judge::{Event, Gap, Step, step, step_all};
 use crate::name::Slug;
 use crate::notice::{self, Notice, Pass};
 use crate::roll::{Changes, Roll};
 use crate::state::{Flip, JobState, Reason, Verdict};
+
+/// How far back a job can declare itself: evidence may have waited on the job's host for so long.
+const OLDEST_DECLARATION: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// What a roll call has to go by.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +59,14 @@ pub fn call(roll: &mut Roll, roster: Roster<'_>, evidence: &[Evidence], now: Tim
     caller.forget_others(roll, roster.jobs);
     for (slug, job) in roster.jobs {
         let news = heard.remove(slug).unwrap_or_default();
-        let mut state = match roll.states.remove(slug) {
-            Some(state) => state,
-            None => caller.enrol(job, &news),
-        };
-        caller.judge(job, &mut state, &news, roster.blind.get(slug).map(String::as_str));
-        roll.states.insert(slug.clone(), state);
+        let blind = roster.blind.get(slug).map(String::as_str);
+        if let Some(state) = roll.states.get_mut(slug) {
+            caller.judge(job, state, &news, blind);
+        } else {
+            let mut state = caller.enrol(job, &news);
+            caller.judge(job, &mut state, &news, blind);
+            roll.states.insert(slug.clone(), state);
+        }
     }
     let called = caller.called;
     roll.gaps = gaps;
@@ -95,27 +100,28 @@ impl Caller<'_> {
     }
 
     /// A job is expected from the moment it is declared: by its own evidence, or by a configuration when a roll call
-    /// first sees that.
+    /// first sees that. What evidence says of the distant past or of the future is not believed.
     fn enrol(&mut self, job: &Job, news: &[&Evidence]) -> JobState {
         self.called.changes.jobs.insert(job.slug.clone());
-        let declared =
-            news.iter().find(|piece| piece.declaration.is_some()).map(|piece| piece.effective_at());
+        let oldest = self.now.checked_sub(OLDEST_DECLARATION).unwrap_or(Timestamp::MIN);
+        let declared = news.iter().find(|piece| piece.declaration.is_some());
+        let declared = declared.map(|piece| piece.effective_at().clamp(oldest, self.now));
         JobState::new(job, job.expected_from.or(declared).unwrap_or(self.now))
     }
 
-    fn judge(&mut self, job: &Job, state: &mut JobState, news: &[&Evidence], blind: Option<&str>) {
-        let mut changed = follow_spec(job, state, self.gaps, self.now);
+    fn judge(&mut self, job: &Job, state: &mut JobState, news: &[&Evidence], problem: Option<&str>) {
         let was = state.incident;
-        let mut flips = Vec::new();
-        for evidence in news {
-            changed |= self.step(job, state, Event::Evidence(evidence), &mut flips);
-        }
-        changed |= match blind {
+        let mut changed = follow_spec(job, state, self.gaps, self.now);
+        changed |= match problem.filter(|_| state.paused.is_none()) {
             Some(problem) => self.could_not_tell(job, state, problem),
-            None => self.could_tell(job, state) | self.step(job, state, Event::TimePassed, &mut flips),
+            None => self.could_tell(job, state),
         };
-        let pass = Pass { was, flips: &flips, now: self.now };
-        let notices = notice::tell(job, state, pass, self.gaps);
+        let mut flips = Vec::new();
+        if !news.is_empty() {
+            changed |= self.took(job, step_all(job, state, news, self.gaps, self.now), &mut flips);
+        }
+        changed |= self.took(job, step(job, state, Event::TimePassed, self.gaps, self.now), &mut flips);
+        let notices = notice::tell(job, state, Pass { was, flips: &flips, now: self.now }, self.gaps);
         if changed || !notices.is_empty() {
             self.called.changes.jobs.insert(job.slug.clone());
         }
@@ -123,23 +129,27 @@ impl Caller<'_> {
         self.called.changes.flips.extend(flips.into_iter().map(|flip| (job.slug.clone(), flip)));
     }
 
-    fn step(&mut self, job: &Job, state: &mut JobState, event: Event<'_>, flips: &mut Vec<Flip>) -> bool {
-        let done = step(job, state, event, self.gaps, self.now);
-        flips.extend(done.flips);
-        let missed = done.missed.into_iter().map(|missed| (job.slug.clone(), missed));
+    fn took(&mut self, job: &Job, step: Step, flips: &mut Vec<Flip>) -> bool {
+        flips.extend(step.flips);
+        let missed = step.missed.into_iter().map(|missed| (job.slug.clone(), missed));
         self.called.changes.missed.extend(missed);
-        done.changed
+        step.changed
     }
 
     fn could_not_tell(&mut self, job: &Job, state: &mut JobState, problem: &str) -> bool {
+        let before = state.blind.clone();
         self.called.notices.extend(notice::could_not_tell(job, state, problem, self.now));
-        true
+        state.refresh(job, self.gaps);
+        state.blind != before
     }
 
     fn could_tell(&mut self, job: &Job, state: &mut JobState) -> bool {
-        let was_blind = state.blind.is_some();
+        if state.blind.is_none() {
+            return false;
+        }
         self.called.notices.extend(notice::could_tell(job, state, self.now));
-        was_blind
+        state.refresh(job, self.gaps);
+        true
     }
 }
 

@@ -219,6 +219,27 @@ pub struct Output {
     pub omitted: u64,
 }
 
+impl Output {
+    /// The most bytes of head, and of tail, that are told on.
+    pub const MAX_TOLD: usize = 10_000;
+
+    /// As much of it as can be told on: the beginning of the head and the end of the tail.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let before = self.head.len() + self.tail.len();
+        cut(&mut self.head, Self::MAX_TOLD);
+        let surplus = self.tail.ceil_char_boundary(self.tail.len().saturating_sub(Self::MAX_TOLD));
+        self.tail.drain(..surplus);
+        self.omitted = self.omitted.saturating_add((before - self.head.len() - self.tail.len()) as u64);
+        self
+    }
+}
+
+/// Cuts a text to at most so many bytes, between two characters.
+pub(crate) fn cut(text: &mut String, most: usize) {
+    text.truncate(text.floor_char_boundary(most));
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -2,10 +2,14 @@
 //!
 //! The verdict of a job is a fold over its answers, sorted by their own time, with the dues between them. [`step`]
 //! continues that fold. Evidence that arrives out of order is sorted in among the newest answers, and the fold is
-//! done again from before them, so that the order of arrival does not matter. Older answers can no longer matter:
-//! enough newer ones follow to decide.
+//! done again from before them, so that the order of arrival does not matter.
+//!
+//! How many of the newest answers are kept is the bound of that: twice as many as have to come in a row to flip the
+//! job. What happened before them is decided for good ([`JobState::base`]), and evidence of it that arrives only then
+//! changes nothing but the newest start, success and failure.
 
 mod folding;
+mod hearing;
 mod look;
 #[cfg(test)]
 mod tests;
@@ -13,13 +17,13 @@ mod tests;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Exit, Kind, RunId};
+use crate::evidence::{Evidence, RunId};
 use crate::job::Job;
-use crate::state::{
-    Answer, Flip, Fold, Heard, Incident, JobState, MAX_FLIPS, MAX_RUNNING, Missed, UnderWay, Verdict,
-};
+use crate::state::{Flip, Fold, Incident, JobState, MAX_FLIPS, Missed, Verdict};
 
 use folding::Folding;
+pub(crate) use folding::deadline_of;
+use hearing::Hearing;
 pub use look::{Look, look};
 
 /// Something that a job's state follows from.
@@ -52,7 +56,7 @@ pub struct Step {
     pub flips: Vec<Flip>,
     /// Dues that nobody answered in time.
     pub missed: Vec<Missed>,
-    /// Runs under way that had to be forgotten, because there were more than [`MAX_RUNNING`].
+    /// Runs under way that had to be forgotten, because there were more than [`MAX_RUNNING`](crate::state::MAX_RUNNING).
     pub forgotten: Vec<RunId>,
     /// Whether anything in the state changed that is worth storing.
     pub changed: bool,
@@ -78,7 +82,7 @@ impl JobState {
             expected_from,
             schedule: job.schedule.in_words(),
             configured: false,
-            base: fold.clone(),
+            base: fold,
             fold,
             tail: Vec::new(),
             running: Vec::new(),
@@ -95,20 +99,16 @@ impl JobState {
         state
     }
 
-    /// Stops judging the job, as somebody asked at `now`. An open incident ends without a word.
+    /// Stops judging the job, as somebody asked at `now`. An open incident ends without a word, and so does not being
+    /// able to tell. Evidence is still noted.
     pub fn pause(&mut self, now: Timestamp) -> Option<Flip> {
         if self.paused.is_some() {
             return None;
         }
-        let flip = Flip {
-            old: self.fold.verdict,
-            new: Verdict::Paused,
-            reason: None,
-            at: now,
-            late_delivered: false,
-        };
+        let flip = plain_flip(self.fold.verdict, Verdict::Paused, now);
         self.paused = Some(now);
         self.incident = None;
+        self.blind = None;
         self.look_again_at = None;
         self.remember(flip);
         Some(flip)
@@ -117,10 +117,8 @@ impl JobState {
     /// Judges the job again from `now` on: it is new, and expected at its next due.
     pub fn resume(&mut self, job: &Job, now: Timestamp) -> Option<Flip> {
         self.paused?;
-        let flip =
-            Flip { old: Verdict::Paused, new: Verdict::New, reason: None, at: now, late_delivered: false };
-        let fresh = Self::new(job, now);
-        let kept = std::mem::replace(self, fresh);
+        let flip = plain_flip(Verdict::Paused, Verdict::New, now);
+        let kept = std::mem::replace(self, Self::new(job, now));
         self.base.until = now;
         self.fold.until = now;
         self.last_start = kept.last_start;
@@ -156,214 +154,56 @@ impl JobState {
     }
 }
 
+fn plain_flip(old: Verdict, new: Verdict, at: Timestamp) -> Flip {
+    Flip { old, new, reason: None, at, late_delivered: false }
+}
+
 /// Follows one event. `gaps` are the spans in which intake was away, oldest first.
 ///
 /// Evidence carries the state on to the moment at which it happened, not to `now`: more evidence may follow. Hand in
-/// what is new sorted by [`Evidence::effective_at`], and then [`Event::TimePassed`].
+/// what is new sorted by [`Evidence::effective_at`], and then [`Event::TimePassed`]; for much evidence at once
+/// [`step_all`] does the same in less time.
 pub fn step(job: &Job, state: &mut JobState, event: Event<'_>, gaps: &[Gap], now: Timestamp) -> Step {
-    let mut step = match event {
-        Event::TimePassed if state.look_again_at.is_none_or(|moment| now < moment) => return Step::default(),
+    match event {
+        Event::TimePassed if state.look_again_at.is_none_or(|moment| now < moment) => Step::default(),
         Event::TimePassed => time_passed(job, state, gaps, now),
-        Event::Evidence(evidence) => heard(job, state, evidence, gaps, now),
-    };
+        Event::Evidence(evidence) => step_all(job, state, &[evidence], gaps, now),
+    }
+}
+
+/// Follows several pieces of evidence of one job, sorted by [`Evidence::effective_at`]. What was delivered late is
+/// weighed together, so that a host which was offline for days is caught up with in one go.
+pub fn step_all(job: &Job, state: &mut JobState, news: &[&Evidence], gaps: &[Gap], now: Timestamp) -> Step {
+    let mut hearing = Hearing::new(job, state, gaps, now);
+    for evidence in news {
+        hearing.hear(evidence);
+    }
+    let step = hearing.finish();
+    conclude(job, state, step, gaps)
+}
+
+fn time_passed(job: &Job, state: &mut JobState, gaps: &[Gap], now: Timestamp) -> Step {
+    let until = just_after(now);
+    let mut folding = Folding::resume(job, gaps, state.fold, &state.running);
+    folding.advance(until);
+    let (fold, flips, missed) = folding.finish(until);
+    state.fold = fold;
+    conclude(job, state, Step { flips, missed, forgotten: Vec::new(), changed: true }, gaps)
+}
+
+/// Follows what a step brought about. Of a paused job nothing follows.
+fn conclude(job: &Job, state: &mut JobState, mut step: Step, gaps: &[Gap]) -> Step {
+    if state.paused.is_some() {
+        step.flips.clear();
+        step.missed.clear();
+    }
     for flip in &step.flips {
         follow(state, *flip);
     }
     if step.changed {
         state.look_again_at = look_again_at(job, state, gaps);
     }
-    step.changed |= !step.flips.is_empty();
     step
-}
-
-fn time_passed(job: &Job, state: &mut JobState, gaps: &[Gap], now: Timestamp) -> Step {
-    let mut folding = Folding::resume(job, gaps, state.fold.clone(), &state.running);
-    let until = just_after(now);
-    folding.advance(until);
-    let (fold, flips, missed) = folding.finish(until);
-    state.fold = fold;
-    Step { flips, missed, forgotten: Vec::new(), changed: true }
-}
-
-fn heard(job: &Job, state: &mut JobState, evidence: &Evidence, gaps: &[Gap], now: Timestamp) -> Step {
-    let at = evidence.effective_at().min(now);
-    let kind = meaning(job, evidence.kind);
-    let news = note_newest(state, evidence, kind, at);
-    let step = match kind {
-        Kind::Log => Step::default(),
-        _ if state.paused.is_some() => only_running(state, evidence.run, kind, at),
-        Kind::Start => started(job, state, UnderWay { run: evidence.run, started: at }, gaps, now),
-        Kind::Success | Kind::Fail(_) => {
-            let answer = Answer {
-                at,
-                run: evidence.run,
-                kind,
-                started: None,
-                duration: evidence.report.duration,
-                bad_evidence: job.plain_object && matches!(kind, Kind::Fail(_)),
-            };
-            answered(job, state, answer, gaps, evidence.received_at.unwrap_or(now))
-        }
-    };
-    Step { changed: step.changed || news, ..step }
-}
-
-/// Exit codes that the job counts as clean are successes.
-fn meaning(job: &Job, kind: Kind) -> Kind {
-    match kind {
-        Kind::Fail(Some(Exit::Code(code))) if job.limits.clean_exit.contains(&code) => Kind::Success,
-        kind => kind,
-    }
-}
-
-/// Keeps the newest of each kind; says whether this was one.
-fn note_newest(state: &mut JobState, evidence: &Evidence, kind: Kind, at: Timestamp) -> bool {
-    let (place, exit) = match kind {
-        Kind::Start => (&mut state.last_start, None),
-        Kind::Success => (&mut state.last_success, None),
-        Kind::Fail(exit) => (&mut state.last_fail, exit),
-        Kind::Log => return false,
-    };
-    let heard = Heard { at, run: evidence.run, exit, duration: evidence.report.duration };
-    let newer = place.is_none_or(|known| (known.at, known.run) < (at, evidence.run));
-    if newer {
-        *place = Some(heard);
-    }
-    newer
-}
-
-fn only_running(state: &mut JobState, run: RunId, kind: Kind, at: Timestamp) -> Step {
-    let before = state.running.len();
-    state.running.retain(|under_way| under_way.run != run);
-    let mut forgotten = Vec::new();
-    if kind == Kind::Start {
-        forgotten = add_running(state, UnderWay { run, started: at });
-    }
-    Step { changed: state.running.len() != before, forgotten, ..Step::default() }
-}
-
-fn started(job: &Job, state: &mut JobState, start: UnderWay, gaps: &[Gap], now: Timestamp) -> Step {
-    if let Some(answer) = state.tail.iter_mut().find(|answer| answer.run == start.run) {
-        // Its end came first. What it took is known now, and may be too much or too little.
-        if answer.started.is_some_and(|known| known <= start.started) {
-            return Step::default();
-        }
-        answer.started = Some(start.started);
-        return again(job, state, gaps, now);
-    }
-    let known = state.running.iter().any(|under_way| under_way.run == start.run);
-    if known || start.started <= state.base.until {
-        return Step::default();
-    }
-    if start.started < state.fold.until {
-        let forgotten = add_running(state, start);
-        return Step { forgotten, changed: true, ..again(job, state, gaps, now) };
-    }
-    let mut folding = Folding::resume(job, gaps, state.fold.clone(), &state.running);
-    folding.advance(start.started);
-    folding.start(start);
-    let (fold, flips, missed) = folding.finish(start.started);
-    state.fold = fold;
-    let forgotten = add_running(state, start);
-    Step { flips, missed, forgotten, changed: true }
-}
-
-fn add_running(state: &mut JobState, start: UnderWay) -> Vec<RunId> {
-    let place =
-        state.running.partition_point(|known| (known.started, known.run) < (start.started, start.run));
-    state.running.insert(place, start);
-    let surplus = state.running.len().saturating_sub(MAX_RUNNING);
-    state.running.drain(..surplus).map(|under_way| under_way.run).collect()
-}
-
-fn answered(job: &Job, state: &mut JobState, mut answer: Answer, gaps: &[Gap], learnt: Timestamp) -> Step {
-    let same = |known: &Answer| known.run == answer.run && known.kind.word() == answer.kind.word();
-    if let Some(index) = state.tail.iter().position(same) {
-        if state.tail[index].at <= answer.at {
-            return Step::default();
-        }
-        answer.started = state.tail[index].started;
-        state.tail.remove(index);
-    }
-    let under_way = state.running.iter().position(|under_way| under_way.run == answer.run);
-    let started = under_way.map(|index| state.running[index].started);
-    answer.started = answer.started.or(started);
-    if answer.at <= state.base.until {
-        // Too old to matter, but the run is over.
-        let Some(index) = under_way else { return Step::default() };
-        state.running.remove(index);
-        return again(job, state, gaps, learnt);
-    }
-    let newest =
-        answer.at >= state.fold.until && state.tail.last().is_none_or(|last| order(last) < order(&answer));
-    let step =
-        if newest { append(job, state, answer, gaps) } else { sort_in(job, state, answer, gaps, learnt) };
-    shorten(job, state, gaps);
-    step
-}
-
-/// The usual case: what happened is newer than all that is known.
-fn append(job: &Job, state: &mut JobState, answer: Answer, gaps: &[Gap]) -> Step {
-    let mut folding = Folding::resume(job, gaps, state.fold.clone(), &state.running);
-    folding.advance(answer.at);
-    folding.answer(&answer);
-    let (fold, flips, missed) = folding.finish(answer.at);
-    state.fold = fold;
-    state.running.retain(|under_way| under_way.run != answer.run);
-    state.tail.push(answer);
-    Step { flips, missed, forgotten: Vec::new(), changed: true }
-}
-
-fn sort_in(job: &Job, state: &mut JobState, answer: Answer, gaps: &[Gap], learnt: Timestamp) -> Step {
-    state.running.retain(|under_way| under_way.run != answer.run);
-    let place = state.tail.partition_point(|known| order(known) < order(&answer));
-    state.tail.insert(place, answer);
-    again(job, state, gaps, learnt)
-}
-
-/// Answers sort by time; the rest makes the order of equal times the same everywhere.
-fn order(answer: &Answer) -> (Timestamp, RunId, &'static str) {
-    (answer.at, answer.run, answer.kind.word())
-}
-
-/// Does the fold again over everything that is remembered, and tells the difference in one flip. Dues that turn out
-/// to have been missed or answered in the past are no news: only what is true now is.
-fn again(job: &Job, state: &mut JobState, gaps: &[Gap], learnt: Timestamp) -> Step {
-    let until = state.fold.until.max(state.tail.last().map_or(Timestamp::MIN, |answer| answer.at));
-    let mut folding = Folding::resume(job, gaps, state.base.clone(), &[]);
-    folding.replay(&state.tail, &state.running, until);
-    let (fold, ..) = folding.finish(until);
-    let old = std::mem::replace(&mut state.fold, fold);
-    let mut step = Step { changed: true, ..Step::default() };
-    if old.verdict != state.fold.verdict {
-        let became_true = match state.fold.verdict {
-            Verdict::Down => state.fold.since,
-            _ => learnt.max(old.since),
-        };
-        step.flips.push(Flip {
-            old: old.verdict,
-            new: state.fold.verdict,
-            reason: state.fold.reason,
-            at: became_true,
-            late_delivered: true,
-        });
-    }
-    step
-}
-
-/// Lets go of the oldest answers, which can no longer matter.
-fn shorten(job: &Job, state: &mut JobState, gaps: &[Gap]) {
-    let in_a_row = job.limits.failures.max(job.limits.recoveries).clamp(1, crate::Limits::MAX_IN_A_ROW);
-    let most = 2 * in_a_row as usize;
-    while state.tail.len() > most {
-        let oldest = state.tail.remove(0);
-        let until = oldest.at;
-        let mut folding = Folding::resume(job, gaps, state.base.clone(), &[]);
-        let later = state.tail.iter().filter_map(|a| Some(UnderWay { run: a.run, started: a.started? }));
-        let open: Vec<UnderWay> = state.running.iter().copied().chain(later).collect();
-        folding.replay(&[oldest], &open, until);
-        state.base = folding.finish(until).0;
-    }
 }
 
 fn follow(state: &mut JobState, flip: Flip) {
@@ -376,12 +216,12 @@ fn follow(state: &mut JobState, flip: Flip) {
     state.remember(flip);
 }
 
-/// The earliest moment at which time alone changes something.
+/// The earliest moment at which time alone changes something: never while the job is paused or can't be seen.
 fn look_again_at(job: &Job, state: &JobState, gaps: &[Gap]) -> Option<Timestamp> {
-    if state.paused.is_some() {
+    if state.paused.is_some() || state.blind.is_some() {
         return None;
     }
-    let moment = Folding::resume(job, gaps, state.fold.clone(), &state.running).next_moment();
+    let moment = Folding::resume(job, gaps, state.fold, &state.running).next_moment();
     let reminder = state.incident.zip(job.remind).and_then(|(incident, every)| incident.next_reminder(every));
     moment.into_iter().chain(reminder).min()
 }

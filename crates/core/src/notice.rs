@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::evidence::{Evidence, Exit, Output, RunId};
+use crate::evidence::{Evidence, Exit, Output, RunId, cut};
 use crate::job::Job;
-use crate::judge::Gap;
+use crate::judge::{Gap, deadline_of};
 use crate::name::{ChannelName, Slug};
-use crate::state::{Blind, Flip, Incident, JobState, Reason, Verdict};
+use crate::state::{Blind, Flip, Heard, Incident, JobState, Reason, Verdict};
 
 /// The namespace of notice ids (`UUIDv5`, RFC 9562 section 5.5).
 const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_7465_6e6b_6f21);
@@ -120,32 +120,46 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The longest text from outside that is kept with a notice, in bytes; of output see [`Output::MAX_TOLD`].
+    pub const MAX_TEXT: usize = 2_000;
+
     /// What is known of a job at a moment.
     pub fn of(job: &Job, state: &JobState) -> Self {
+        let fold = &state.fold;
+        let of_run = |heard: &Heard| Some(heard.run) == fold.bad_run;
+        let ended = state.last_fail.filter(of_run).or(state.last_success.filter(of_run));
         Self {
             time_zone: job.schedule.time_zone().iana_name().unwrap_or("UTC").to_owned(),
             schedule: job.schedule.in_words(),
             description: job.description.clone(),
             runbook: job.runbook.clone(),
-            reason: state.fold.reason,
-            due: state.fold.unanswered,
-            deadline: state.fold.unanswered.and_then(|due| due.checked_add(job.limits.grace).ok()),
+            reason: fold.reason,
+            due: fold.unanswered,
+            deadline: fold.unanswered.map(|due| deadline_of(job, fold, due)),
             last_success: state.last_success.map(|heard| heard.at),
+            run: fold.bad_run,
+            exit: ended.and_then(|heard| heard.exit),
+            duration: ended.and_then(|heard| heard.duration),
             ..Self::default()
         }
     }
 
-    /// Adds what a run said of itself.
+    /// Adds what a run said of itself, as much of it as can be told on.
+    #[must_use]
     pub fn with_evidence(mut self, evidence: &Evidence) -> Self {
+        let bounded = |mut text: String| {
+            cut(&mut text, Self::MAX_TEXT);
+            text
+        };
         let report = evidence.report.clone();
         self.run = Some(evidence.run);
         if let crate::Kind::Fail(exit) = evidence.kind {
             self.exit = exit;
         }
         self.duration = report.duration.or(self.duration);
-        self.host = report.host;
-        self.output = report.output;
-        self.message = report.message;
+        self.host = report.host.map(bounded);
+        self.output = report.output.map(Output::bounded);
+        self.message = report.message.map(bounded);
         self.timed_out = report.timed_out;
         self
     }
@@ -199,13 +213,15 @@ pub fn tell(job: &Job, state: &mut JobState, pass: Pass<'_>, gaps: &[Gap]) -> Ve
     job.channels.iter().map(make).collect()
 }
 
-/// What is to be told, about which incident, and whether it came and went unseen.
+/// What is to be told, about which incident, and whether it came and went unseen. Nobody is reminded of what can't be
+/// seen at the moment.
 fn owed(job: &Job, state: &JobState, pass: Pass<'_>) -> Option<(NoticeKind, Incident, bool)> {
     if let Some(open) = state.incident {
         if !open.told {
             return Some((NoticeKind::Down, open, false));
         }
-        let number = reminders_due(&open, job.remind?, pass.now);
+        let every = job.remind.filter(|_| state.blind.is_none())?;
+        let number = reminders_due(&open, every, pass.now);
         return (number > open.reminders).then_some((NoticeKind::Reminder(number), open, false));
     }
     if state.stored_verdict() != Verdict::Up {
@@ -234,9 +250,13 @@ pub fn could_not_tell(job: &Job, state: &mut JobState, problem: &str, now: Times
         problem: String::new(),
         told: false,
     });
-    blind.tries = blind.tries.saturating_add(1);
     problem.clone_into(&mut blind.problem);
-    if blind.told || blind.tries < BLIND_TRIES {
+    cut(&mut blind.problem, Facts::MAX_TEXT);
+    if blind.told {
+        return Vec::new();
+    }
+    blind.tries = blind.tries.saturating_add(1);
+    if blind.tries < BLIND_TRIES {
         return Vec::new();
     }
     blind.told = true;

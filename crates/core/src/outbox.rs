@@ -3,14 +3,15 @@
 //! A notice is claimed with a lease before it is sent and let go only after the channel accepted it. A crash in
 //! between lets the lease end, and the notice is sent again under the same id: at least once, and said so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::name::ChannelName;
-use crate::notice::{Notice, NoticeKind};
+use crate::evidence::cut;
+use crate::name::{ChannelName, Slug};
+use crate::notice::{Facts, Notice, NoticeKind};
 
 /// How long a claim holds.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(120);
@@ -20,6 +21,10 @@ pub const RETRY_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub const SINGLY: usize = 5;
 /// The most notices in one digest; the rest follows in the next.
 pub const MAX_DIGEST: usize = 1000;
+/// The most notices that are kept of one channel after they could not be delivered; the oldest are forgotten.
+pub const MAX_DEAD: usize = 1000;
+/// The shortest wait before a notice is tried again, whatever the channel asked for.
+const LEAST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
 /// One notice and its fate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,38 +117,30 @@ impl Outbox {
     /// Puts in new notices. One that is there already is not put in twice; an alarm that nobody got yet and its
     /// recovery become one notice, so that nobody is told of a recovery without its alarm.
     pub fn add(&mut self, notices: impl IntoIterator<Item = Notice>) {
+        let mut known: HashSet<Uuid> = self.items.iter().map(|item| item.notice.id).collect();
+        let mut untold = Untold::of(&self.items);
         for mut notice in notices {
-            if self.items.iter().any(|item| item.notice.id == notice.id) {
+            if !known.insert(notice.id) {
                 continue;
             }
-            if notice.kind == NoticeKind::Up {
-                notice.facts.brief |= self.withdraw_alarm(&notice);
-            }
-            if notice.kind == NoticeKind::Known && self.withdraw(&notice, |kind| kind == NoticeKind::Unknown)
-            {
-                continue;
+            match notice.kind {
+                NoticeKind::Up => notice.facts.brief |= untold.withdraw_alarm(&notice),
+                NoticeKind::Known if untold.withdraw(&notice, |kind| kind == NoticeKind::Unknown) => continue,
+                NoticeKind::Known
+                | NoticeKind::Down
+                | NoticeKind::Reminder(_)
+                | NoticeKind::Unknown
+                | NoticeKind::Test => {}
             }
             let status = Status::Ready { not_before: notice.created_at };
-            self.items.push(Item { notice, status, attempts: 0, last_error: None });
+            let item = Item { notice, status, attempts: 0, last_error: None };
+            untold.note(&item);
+            self.items.push(item);
         }
-    }
-
-    fn withdraw_alarm(&mut self, up: &Notice) -> bool {
-        self.withdraw(up, |kind| matches!(kind, NoticeKind::Reminder(_)));
-        self.withdraw(up, |kind| kind == NoticeKind::Down)
-    }
-
-    /// Takes back what was never tried and concerns the same job, channel and incident.
-    fn withdraw(&mut self, newer: &Notice, kind: impl Fn(NoticeKind) -> bool) -> bool {
-        let before = self.items.len();
-        self.items.retain(|item| {
-            let same = item.notice.job == newer.job
-                && item.notice.channel == newer.channel
-                && item.notice.facts.down_since == newer.facts.down_since;
-            let untried = item.attempts == 0 && matches!(item.status, Status::Ready { .. });
-            !(same && untried && kind(item.notice.kind))
-        });
-        self.items.len() != before
+        let withdrawn = untold.withdrawn;
+        if !withdrawn.is_empty() {
+            self.items.retain(|item| !withdrawn.contains(&item.notice.id));
+        }
     }
 
     /// Claims what can be sent at `now`, for `holder`, until `now` + [`LEASE`]. Of one job and channel only the oldest
@@ -151,14 +148,9 @@ impl Outbox {
     pub fn claim(&mut self, holder: Uuid, now: Timestamp) -> Vec<Batch> {
         let until = later(now, LEASE);
         let mut by_channel: BTreeMap<ChannelName, Vec<Notice>> = BTreeMap::new();
-        let mut waiting = std::collections::HashSet::new();
-        for item in &mut self.items {
-            let concern = (item.notice.job.clone(), item.notice.channel.clone());
-            if matches!(item.status, Status::Dead { .. }) || !waiting.insert(concern) {
-                continue;
-            }
+        for item in oldest_of_each(&mut self.items) {
             let of_channel = by_channel.get(&item.notice.channel).map_or(0, Vec::len);
-            if item.may_be_claimed(now) && of_channel < MAX_DIGEST {
+            if item.ready_at().is_some_and(|moment| moment <= now) && of_channel < MAX_DIGEST {
                 item.status = Status::Claimed { holder, until };
                 item.attempts = item.attempts.saturating_add(1);
                 by_channel.entry(item.notice.channel.clone()).or_default().push(item.notice.clone());
@@ -179,6 +171,10 @@ impl Outbox {
             Delivery::Later { problem, retry_after } => item.put_off(problem, *retry_after, now),
             Delivery::Never { problem } => item.give_up(problem, now),
         }
+        if let Some(dead) = self.items.get(index).filter(|item| held && item.is_dead()) {
+            let channel = dead.notice.channel.clone();
+            self.forget_oldest_dead(&channel);
+        }
         held
     }
 
@@ -194,17 +190,90 @@ impl Outbox {
 
     /// What could not be delivered.
     pub fn dead(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| matches!(item.status, Status::Dead { .. }))
+        self.items.iter().filter(|item| item.is_dead())
     }
 
-    /// When something can be sent next.
+    /// Lets go of what could not be delivered, because somebody has seen it. Says whether there was such a notice.
+    pub fn seen(&mut self, notice: Uuid) -> bool {
+        let before = self.items.len();
+        self.items.retain(|item| !(item.is_dead() && item.notice.id == notice));
+        self.items.len() != before
+    }
+
+    /// When something can be claimed next.
     pub fn ready_at(&self) -> Option<Timestamp> {
-        let moments = self.items.iter().filter_map(|item| match item.status {
-            Status::Ready { not_before } => Some(not_before),
-            Status::Claimed { until, .. } => Some(until),
-            Status::Dead { .. } => None,
-        });
-        moments.min()
+        let mut concerns = HashSet::new();
+        let waiting = self.items.iter().filter(|item| !item.is_dead());
+        waiting.filter(|item| concerns.insert(item.concern())).filter_map(Item::ready_at).min()
+    }
+
+    /// Of what nobody has seen for long there is enough to see that something is wrong.
+    fn forget_oldest_dead(&mut self, channel: &ChannelName) {
+        let of_channel = |item: &Item| item.is_dead() && item.notice.channel == *channel;
+        if self.items.iter().filter(|item| of_channel(item)).count() > MAX_DEAD
+            && let Some(oldest) = self.items.iter().position(of_channel)
+        {
+            self.items.remove(oldest);
+        }
+    }
+}
+
+/// Of each job and channel the oldest item that is to be delivered: what is newer waits for it.
+fn oldest_of_each(items: &mut [Item]) -> impl Iterator<Item = &mut Item> {
+    let mut concerns = HashSet::new();
+    items.iter_mut().filter(move |item| !item.is_dead() && concerns.insert(item.own_concern()))
+}
+
+/// What channels were not told of yet, and what of that is taken back.
+#[derive(Default)]
+struct Untold {
+    by_concern: HashMap<(Slug, ChannelName), Vec<Alarm>>,
+    withdrawn: HashSet<Uuid>,
+}
+
+struct Alarm {
+    id: Uuid,
+    kind: NoticeKind,
+    since: Option<Timestamp>,
+    /// It was given up, and stays visible as such.
+    dead: bool,
+}
+
+impl Untold {
+    fn of(items: &[Item]) -> Self {
+        let mut untold = Self::default();
+        items.iter().for_each(|item| untold.note(item));
+        untold
+    }
+
+    fn note(&mut self, item: &Item) {
+        let dead = item.is_dead();
+        if dead || item.attempts == 0 && matches!(item.status, Status::Ready { .. }) {
+            let Notice { id, kind, .. } = item.notice;
+            let alarm = Alarm { id, kind, since: item.notice.facts.down_since, dead };
+            self.by_concern.entry(item.own_concern()).or_default().push(alarm);
+        }
+    }
+
+    fn withdraw_alarm(&mut self, up: &Notice) -> bool {
+        self.withdraw(up, |kind| matches!(kind, NoticeKind::Reminder(_)));
+        self.withdraw(up, |kind| kind == NoticeKind::Down)
+    }
+
+    /// Takes back what was never tried and concerns the same job, channel and incident. Says whether the channel was
+    /// not told, be it for that or because it could not be.
+    fn withdraw(&mut self, newer: &Notice, kind: impl Fn(NoticeKind) -> bool) -> bool {
+        let concern = (newer.job.clone(), newer.channel.clone());
+        let alarms = self.by_concern.get(&concern).map_or(&[][..], Vec::as_slice);
+        let same = |alarm: &&Alarm| alarm.since == newer.facts.down_since && kind(alarm.kind);
+        let mut untold = false;
+        for alarm in alarms.iter().filter(same) {
+            untold = true;
+            if !alarm.dead {
+                self.withdrawn.insert(alarm.id);
+            }
+        }
+        untold
     }
 }
 
@@ -217,11 +286,23 @@ fn in_batches(channel: &ChannelName, notices: Vec<Notice>) -> Vec<Batch> {
 }
 
 impl Item {
-    fn may_be_claimed(&self, now: Timestamp) -> bool {
+    fn concern(&self) -> (&Slug, &ChannelName) {
+        (&self.notice.job, &self.notice.channel)
+    }
+
+    fn own_concern(&self) -> (Slug, ChannelName) {
+        (self.notice.job.clone(), self.notice.channel.clone())
+    }
+
+    fn is_dead(&self) -> bool {
+        matches!(self.status, Status::Dead { .. })
+    }
+
+    fn ready_at(&self) -> Option<Timestamp> {
         match self.status {
-            Status::Ready { not_before } => not_before <= now,
-            Status::Claimed { until, .. } => until <= now,
-            Status::Dead { .. } => false,
+            Status::Ready { not_before } => Some(not_before),
+            Status::Claimed { until, .. } => Some(until),
+            Status::Dead { .. } => None,
         }
     }
 
@@ -235,26 +316,33 @@ impl Item {
     }
 
     fn put_off(&mut self, problem: &str, retry_after: Option<SignedDuration>, now: Timestamp) {
-        let wait =
-            retry_after.map_or_else(|| self.back_off(), |asked| asked.clamp(SignedDuration::ZERO, RETRY_FOR));
+        let wait = retry_after.map_or_else(|| self.back_off(), |asked| asked.clamp(LEAST_WAIT, RETRY_FOR));
         let not_before = later(now, wait);
         if not_before > later(self.notice.created_at, RETRY_FOR) {
             return self.give_up(problem, now);
         }
-        self.last_error = Some(problem.to_owned());
+        self.note(problem);
         self.status = Status::Ready { not_before };
     }
 
     fn give_up(&mut self, problem: &str, now: Timestamp) {
-        self.last_error = Some(problem.to_owned());
+        self.note(problem);
         self.status = Status::Dead { at: now };
     }
 
-    /// 10 s, doubled with each attempt up to an hour, and up to a quarter less so that notices do not come in step.
+    fn note(&mut self, problem: &str) {
+        let mut problem = problem.to_owned();
+        cut(&mut problem, Facts::MAX_TEXT);
+        self.last_error = Some(problem);
+    }
+
+    /// 10 s, doubled with each attempt up to an hour, and up to a quarter less, so that roll calls do not come in step.
+    /// What was written to one channel in one roll call stays in step: it makes one digest again.
     fn back_off(&self) -> SignedDuration {
         let doubled = 10_000_i64 << self.attempts.saturating_sub(1).min(12);
         let longest = doubled.min(3_600_000);
-        let spread = i64::from(self.notice.id.as_bytes()[(self.attempts % 16) as usize]);
+        let name = format!("{}/{}/{}", self.notice.channel, self.notice.created_at, self.attempts);
+        let spread = i64::from(Uuid::new_v5(&Uuid::nil(), name.as_bytes()).as_bytes()[0]);
         SignedDuration::from_millis(longest - longest * spread / 1024)
     }
 }

@@ -43,14 +43,23 @@ pub struct Roll {
 }
 
 impl Roll {
-    /// Remembers that intake was away. Gaps that touch become one; the oldest are forgotten.
+    /// Remembers that intake was away. Gaps that touch become one; the oldest are forgotten. A gap that ends before
+    /// it begins, as clocks can make it, is none.
     pub fn add_gap(&mut self, gap: Gap) {
-        match self.gaps.last_mut() {
-            Some(last) if gap.from <= last.to => last.to = last.to.max(gap.to),
-            _ => self.gaps.push(gap),
+        if gap.to < gap.from {
+            return;
         }
-        let surplus = self.gaps.len().saturating_sub(MAX_GAPS);
-        self.gaps.drain(..surplus);
+        self.gaps.push(gap);
+        self.gaps.sort_by_key(|gap| gap.from);
+        let mut merged: Vec<Gap> = Vec::with_capacity(self.gaps.len());
+        for gap in self.gaps.drain(..) {
+            match merged.last_mut() {
+                Some(last) if gap.from <= last.to => last.to = last.to.max(gap.to),
+                _ => merged.push(gap),
+            }
+        }
+        let surplus = merged.len().saturating_sub(MAX_GAPS);
+        self.gaps = merged.split_off(surplus);
     }
 
     /// The earliest moment at which a job has to be looked at, or a notice to be delivered.

@@ -121,9 +121,15 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// How long the run took, as far as is known.
+    /// The run, as it was under way: it can't have started after its end, whatever the clocks said.
+    pub fn under_way(&self) -> Option<UnderWay> {
+        Some(UnderWay { run: self.run, started: self.started?.min(self.at) })
+    }
+
+    /// How long the run took, as far as is known. A clock that was set back in between tells nothing.
     pub fn runtime(&self) -> Option<SignedDuration> {
-        self.duration.or_else(|| Some(self.at.duration_since(self.started?)))
+        let told = self.duration.or_else(|| Some(self.at.duration_since(self.started?)));
+        told.filter(|length| !length.is_negative())
     }
 }
 
@@ -179,7 +185,7 @@ impl Incident {
 pub struct Blind {
     /// Since which roll call.
     pub since: Timestamp,
-    /// In how many roll calls in a row.
+    /// In how many roll calls in a row, until it was told.
     pub tries: u32,
     /// What the store said.
     pub problem: String,
@@ -189,7 +195,7 @@ pub struct Blind {
 }
 
 /// What follows from evidence and time up to a moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
     /// Up to when: everything strictly before is decided.
     pub until: Timestamp,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Gap;
+use super::{Gap, just_before};
 use crate::evidence::{Kind, RunId};
 use crate::job::Job;
 use crate::schedule::Schedule;
@@ -17,12 +17,18 @@ pub(super) struct Folding<'a> {
     open: Vec<UnderWay>,
     flips: Vec<Flip>,
     missed: Vec<Missed>,
+    /// How many dues in a row were missed here, with no answer in between.
+    in_a_row: u64,
 }
+
+/// So many missed dues in a row are walked through one by one. Beyond, the walk goes on at the newest, so that no clock
+/// and no declaration can make it endless, and the count of missed dues is a lower bound.
+const LONGEST_WALK: u64 = 100_000;
 
 /// What time alone can bring about.
 enum Moment {
-    Overran(UnderWay),
-    Missed { due: Timestamp, nominal: Timestamp },
+    Overran { run: RunId, deadline: Timestamp },
+    Missed { due: Timestamp, deadline: Timestamp },
 }
 
 /// What is replayed.
@@ -45,13 +51,13 @@ impl Item<'_> {
 impl<'a> Folding<'a> {
     /// Carries on from `fold`, with runs under way that the fold knows of.
     pub(super) fn resume(job: &'a Job, gaps: &'a [Gap], fold: Fold, running: &[UnderWay]) -> Self {
-        let open = match job.limits.max_runtime {
-            Some(max) => {
-                running.iter().copied().filter(|run| end_of(run.started, max) >= fold.until).collect()
-            }
-            None => Vec::new(),
-        };
-        Self { job, gaps, fold, open, flips: Vec::new(), missed: Vec::new() }
+        let none = Vec::new();
+        let mut folding =
+            Self { job, gaps, fold, open: none, flips: Vec::new(), missed: Vec::new(), in_a_row: 0 };
+        for run in running {
+            folding.open(*run);
+        }
+        folding
     }
 
     /// Ends at `until`: the fold, the flips on the way, and the dues missed on the way.
@@ -62,7 +68,7 @@ impl<'a> Folding<'a> {
 
     /// Goes through answers and runs in the order of their own time, up to `until`.
     pub(super) fn replay(&mut self, answers: &[Answer], running: &[UnderWay], until: Timestamp) {
-        let starts = answers.iter().filter_map(|a| Some(UnderWay { run: a.run, started: a.started? }));
+        let starts = answers.iter().filter_map(Answer::under_way);
         let starts = starts.chain(running.iter().copied().filter(|run| run.started <= until));
         let mut items: Vec<Item<'_>> =
             starts.map(Item::Start).chain(answers.iter().map(Item::Answer)).collect();
@@ -89,8 +95,8 @@ impl<'a> Folding<'a> {
                 break;
             }
             match moment {
-                Moment::Overran(run) => self.overran(run, at),
-                Moment::Missed { due, nominal } => self.miss(due, nominal),
+                Moment::Overran { run, deadline } => self.overran(run, deadline),
+                Moment::Missed { due, deadline } => self.miss(due, deadline, to),
             }
         }
     }
@@ -102,9 +108,7 @@ impl<'a> Folding<'a> {
 
     /// A run began.
     pub(super) fn start(&mut self, start: UnderWay) {
-        if self.job.limits.max_runtime.is_some_and(|max| end_of(start.started, max) >= self.fold.until) {
-            self.open.push(start);
-        }
+        self.open(start);
         self.fold.sign = self.fold.sign.max(Some(start.started));
     }
 
@@ -117,6 +121,14 @@ impl<'a> Folding<'a> {
             None => self.good(answer.at),
         }
         self.close_dues(answer.at);
+    }
+
+    /// Watches a run, if it is not decided already that it overran.
+    fn open(&mut self, run: UnderWay) {
+        let Some(max) = self.job.limits.max_runtime else { return };
+        if self.fair_chance(end_of(run.started, max)) >= self.fold.until {
+            self.open.push(run);
+        }
     }
 
     fn badness(&self, answer: &Answer) -> Option<Reason> {
@@ -134,7 +146,8 @@ impl<'a> Folding<'a> {
     fn next(&self) -> Option<(Timestamp, Moment)> {
         let overran = self.job.limits.max_runtime.and_then(|max| {
             let first = self.open.iter().min_by_key(|run| (run.started, run.run))?;
-            Some((end_of(first.started, max), Moment::Overran(*first)))
+            let deadline = end_of(first.started, max);
+            Some((self.fair_chance(deadline), Moment::Overran { run: first.run, deadline }))
         });
         match (overran, self.next_miss()) {
             (Some(overran), Some(missed)) => Some(if overran.0 <= missed.0 { overran } else { missed }),
@@ -142,36 +155,51 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// The next due that is missed if nothing is heard. While a run is under way that is watched for overrunning, its
+    /// end decides.
     fn next_miss(&self) -> Option<(Timestamp, Moment)> {
         let due = self.fold.due?;
-        let limits = &self.job.limits;
-        let nominal = match limits.start_within {
-            Some(within) if !self.shown_since(due) => end_of(due, within.min(limits.grace)),
-            _ if !self.open.is_empty() => return None,
-            _ => end_of(due, limits.grace),
+        let deadline = match start_deadline(self.job, &self.fold, due) {
+            Some(deadline) => deadline,
+            None if !self.open.is_empty() => return None,
+            None => end_of(due, self.job.limits.grace),
         };
-        Some((fair_chance(nominal, limits.grace, self.gaps), Moment::Missed { due, nominal }))
+        Some((self.fair_chance(deadline), Moment::Missed { due, deadline }))
     }
 
-    fn shown_since(&self, due: Timestamp) -> bool {
-        self.fold.sign.is_some_and(|sign| sign >= end_of(due, -early_of(self.job, self.fold.anchor, due)))
+    /// A deadline that falls into a gap of intake, or right behind one, is judged only after evidence had the job's
+    /// grace, and at most an hour, to arrive after the gap.
+    fn fair_chance(&self, deadline: Timestamp) -> Timestamp {
+        let chance = self.job.limits.grace.min(Gap::LONGEST_CHANCE);
+        self.gaps.iter().fold(deadline, |moment, gap| {
+            let fair = end_of(gap.to, chance);
+            if gap.from <= moment && moment < fair { fair } else { moment }
+        })
     }
 
-    fn overran(&mut self, run: UnderWay, at: Timestamp) {
-        self.open.retain(|open| open.run != run.run);
-        self.bad(Reason::Overran, at, Some(run.run));
+    fn overran(&mut self, run: RunId, at: Timestamp) {
+        self.open.retain(|open| open.run != run);
+        self.bad(Reason::Overran, at, Some(run));
         self.close_dues(at);
     }
 
-    fn miss(&mut self, due: Timestamp, nominal: Timestamp) {
-        self.bad(Reason::Missed, nominal, None);
-        let in_a_row = self.fold.unanswered.is_some();
+    fn miss(&mut self, due: Timestamp, deadline: Timestamp, to: Timestamp) {
+        self.bad(Reason::Missed, deadline, None);
         self.fold.unanswered = self.fold.unanswered.or(Some(due));
+        self.in_a_row += 1;
         match self.missed.last_mut() {
-            Some(missed) if in_a_row => *missed = Missed { last: due, count: missed.count + 1, ..*missed },
+            Some(missed) if self.in_a_row > 1 => {
+                *missed = Missed { last: due, count: missed.count + 1, ..*missed };
+            }
             _ => self.missed.push(Missed { first: due, last: due, count: 1 }),
         }
-        self.fold.due = self.job.schedule.next_due(self.fold.anchor, due);
+        let walked = if self.in_a_row < LONGEST_WALK { due } else { due.max(self.last_before(to)) };
+        self.fold.due = self.job.schedule.next_due(self.fold.anchor, walked);
+    }
+
+    /// The last moment of which a due is decided before `to`, by whatever limit.
+    fn last_before(&self, to: Timestamp) -> Timestamp {
+        just_before(end_of(to, -self.job.limits.grace))
     }
 
     fn good(&mut self, at: Timestamp) {
@@ -205,8 +233,9 @@ impl<'a> Folding<'a> {
         self.fold.since = at;
     }
 
-    /// An answer at `at` answers every due up to then, and one that was about to come.
+    /// An answer, good or bad, at `at` answers every due up to then, and one that was about to come.
     fn close_dues(&mut self, at: Timestamp) {
+        self.in_a_row = 0;
         let Some(due) = self.fold.due else { return };
         let moved = matches!(self.job.schedule, Schedule::Every { .. });
         let next =
@@ -223,21 +252,30 @@ impl<'a> Folding<'a> {
     }
 }
 
-/// How long before `due` an answer already counts: never more than a tenth of the gap before it.
-fn early_of(job: &Job, anchor: Timestamp, due: Timestamp) -> SignedDuration {
-    let early = job.limits.early;
-    match job.schedule.previous_due(anchor, due) {
-        Some(previous) => early.min(due.duration_since(previous) / 10),
-        None => early,
-    }
+/// By when `due` had to be answered, as far as is known.
+pub(crate) fn deadline_of(job: &Job, fold: &Fold, due: Timestamp) -> Timestamp {
+    start_deadline(job, fold, due).unwrap_or_else(|| end_of(due, job.limits.grace))
 }
 
-/// Deadlines that fall into a gap of intake are judged only after evidence had a chance to arrive.
-fn fair_chance(deadline: Timestamp, grace: SignedDuration, gaps: &[Gap]) -> Timestamp {
-    let chance = grace.min(Gap::LONGEST_CHANCE);
-    gaps.iter().fold(deadline, |moment, gap| {
-        if gap.from <= moment && moment < end_of(gap.to, chance) { end_of(gap.to, chance) } else { moment }
-    })
+/// By when a run has to show itself for `due`, if it has to and did not: any start or end since the due counts, and
+/// one that came as early as an answer may.
+fn start_deadline(job: &Job, fold: &Fold, due: Timestamp) -> Option<Timestamp> {
+    let within = job.limits.start_within?;
+    let shown = fold.sign.is_some_and(|sign| sign >= end_of(due, -early_of(job, fold.anchor, due)));
+    (!shown).then(|| end_of(due, within.min(job.limits.grace)))
+}
+
+/// How long before `due` an answer already counts: never more than a tenth of the gap before it, or behind it if it
+/// is the first.
+fn early_of(job: &Job, anchor: Timestamp, due: Timestamp) -> SignedDuration {
+    let gap = match &job.schedule {
+        Schedule::Every { period } => Some(*period),
+        schedule => match schedule.previous_due(anchor, due) {
+            Some(previous) => Some(due.duration_since(previous)),
+            None => schedule.next_due(anchor, due).map(|next| next.duration_since(due)),
+        },
+    };
+    gap.map_or(job.limits.early, |gap| job.limits.early.min(gap / 10))
 }
 
 /// `start` + `length`, at most the end of time.
