@@ -130,6 +130,7 @@ impl Outbox {
                 | NoticeKind::Down
                 | NoticeKind::Reminder(_)
                 | NoticeKind::Unknown
+                | NoticeKind::Unstored
                 | NoticeKind::Test => {}
             }
             let status = Status::Ready { not_before: notice.created_at };
