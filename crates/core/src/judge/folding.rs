@@ -269,7 +269,7 @@ fn start_deadline(job: &Job, fold: &Fold, due: Timestamp) -> Option<Timestamp> {
 /// is the first.
 fn early_of(job: &Job, anchor: Timestamp, due: Timestamp) -> SignedDuration {
     let gap = match &job.schedule {
-        Schedule::Every { period } => Some(*period),
+        Schedule::Every { period, .. } => Some(*period),
         schedule => match schedule.previous_due(anchor, due) {
             Some(previous) => Some(due.duration_since(previous)),
             None => schedule.next_due(anchor, due).map(|next| next.duration_since(due)),
