@@ -95,7 +95,7 @@ impl<'a> Folding<'a> {
                 break;
             }
             match moment {
-                Moment::Overran { run, deadline } => self.overran(run, deadline),
+                Moment::Overran { run, deadline } => self.overran(run, deadline, at),
                 Moment::Missed { due, deadline } => self.miss(due, deadline, to),
             }
         }
@@ -177,9 +177,12 @@ impl<'a> Folding<'a> {
         })
     }
 
-    fn overran(&mut self, run: RunId, at: Timestamp) {
+    fn overran(&mut self, run: RunId, at: Timestamp, judged: Timestamp) {
         self.open.retain(|open| open.run != run);
-        self.bad(Reason::Overran, at, Some(run));
+        // A success since then says more, where a gap has put off the judging.
+        if judged == at || self.fold.anchor <= at {
+            self.bad(Reason::Overran, at, Some(run));
+        }
         self.close_dues(at);
     }
 
