@@ -158,11 +158,17 @@ impl<'a> Folding<'a> {
     /// The next due that is missed if nothing is heard. While a run is under way that is watched for overrunning, its
     /// end decides.
     fn next_miss(&self) -> Option<(Timestamp, Moment)> {
-        let due = self.fold.due?;
-        let deadline = match start_deadline(self.job, &self.fold, due) {
-            Some(deadline) => deadline,
-            None if !self.open.is_empty() => return None,
-            None => end_of(due, self.job.limits.grace),
+        let mut due = self.fold.due?;
+        let deadline = loop {
+            match start_deadline(self.job, &self.fold, due) {
+                Some(deadline) => break deadline,
+                None if self.open.is_empty() => break end_of(due, self.job.limits.grace),
+                // The end of the run decides this one; but a later one may want a run of its own.
+                None => {
+                    self.job.limits.start_within?;
+                    due = self.job.schedule.next_due(self.fold.anchor, due)?;
+                }
+            }
         };
         Some((self.fair_chance(deadline), Moment::Missed { due, deadline }))
     }
