@@ -246,7 +246,7 @@ impl<'a> Folding<'a> {
     fn close_dues(&mut self, at: Timestamp) {
         self.in_a_row = 0;
         let Some(due) = self.fold.due else { return };
-        let moved = matches!(self.job.schedule, Schedule::Every { .. });
+        let moved = matches!(self.job.schedule, Schedule::Every { .. }) && self.fold.anchor == at;
         let next =
             if due > at && !moved { Some(due) } else { self.job.schedule.next_due(self.fold.anchor, at) };
         self.fold.due = match next {
