@@ -191,9 +191,9 @@ pub fn tell(job: &Job, state: &mut JobState, pass: Pass<'_>, gaps: &[Gap]) -> Ve
     }
     if let Some(open) = &mut state.incident {
         open.told = true;
-        if let NoticeKind::Reminder(number) = kind {
-            open.reminders = number;
-        }
+        // Those that fell due before the alarm itself was written are never made up for.
+        let due = job.remind.map_or(0, |every| reminders_due(open, every, pass.now));
+        open.reminders = open.reminders.max(due);
     }
     state.refresh(job, gaps);
     let at = match kind {

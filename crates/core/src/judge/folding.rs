@@ -95,7 +95,7 @@ impl<'a> Folding<'a> {
                 break;
             }
             match moment {
-                Moment::Overran { run, deadline } => self.overran(run, deadline),
+                Moment::Overran { run, deadline } => self.overran(run, deadline, at),
                 Moment::Missed { due, deadline } => self.miss(due, deadline, to),
             }
         }
@@ -158,11 +158,17 @@ impl<'a> Folding<'a> {
     /// The next due that is missed if nothing is heard. While a run is under way that is watched for overrunning, its
     /// end decides.
     fn next_miss(&self) -> Option<(Timestamp, Moment)> {
-        let due = self.fold.due?;
-        let deadline = match start_deadline(self.job, &self.fold, due) {
-            Some(deadline) => deadline,
-            None if !self.open.is_empty() => return None,
-            None => end_of(due, self.job.limits.grace),
+        let mut due = self.fold.due?;
+        let deadline = loop {
+            match start_deadline(self.job, &self.fold, due) {
+                Some(deadline) => break deadline,
+                None if self.open.is_empty() => break end_of(due, self.job.limits.grace),
+                // The end of the run decides this one; but a later one may want a run of its own.
+                None => {
+                    self.job.limits.start_within?;
+                    due = self.job.schedule.next_due(self.fold.anchor, due)?;
+                }
+            }
         };
         Some((self.fair_chance(deadline), Moment::Missed { due, deadline }))
     }
@@ -177,9 +183,12 @@ impl<'a> Folding<'a> {
         })
     }
 
-    fn overran(&mut self, run: RunId, at: Timestamp) {
+    fn overran(&mut self, run: RunId, at: Timestamp, judged: Timestamp) {
         self.open.retain(|open| open.run != run);
-        self.bad(Reason::Overran, at, Some(run));
+        // A success since then says more, where a gap has put off the judging.
+        if judged == at || self.fold.anchor <= at {
+            self.bad(Reason::Overran, at, Some(run));
+        }
         self.close_dues(at);
     }
 
@@ -237,7 +246,7 @@ impl<'a> Folding<'a> {
     fn close_dues(&mut self, at: Timestamp) {
         self.in_a_row = 0;
         let Some(due) = self.fold.due else { return };
-        let moved = matches!(self.job.schedule, Schedule::Every { .. });
+        let moved = matches!(self.job.schedule, Schedule::Every { .. }) && self.fold.anchor == at;
         let next =
             if due > at && !moved { Some(due) } else { self.job.schedule.next_due(self.fold.anchor, at) };
         self.fold.due = match next {

@@ -183,7 +183,9 @@ impl<'a> Hearing<'a> {
             old: old.verdict,
             new: fold.verdict,
             reason: fold.reason,
-            at: if fold.verdict == Verdict::Down { fold.since } else { unweighed.learnt.max(old.since) },
+            // What became true before the last change did was only learnt now; and an incident that is closed already
+            // must not be opened again under its own name.
+            at: if fold.since > old.since { fold.since } else { unweighed.learnt.max(old.since) },
             late_delivered: unweighed.late_delivered || unweighed.earliest < old.since,
         });
     }

@@ -1,0 +1,70 @@
+//! Years of jobs, hosts, stores, checkers and channels that fail in every way, compared with a plain model.
+//!
+//! One number makes a world; the same number makes the same world again. A world that goes wrong prints what was
+//! expected, what was found, and the last events of the job. It is seen again with
+//! `TENKO_SEED=… cargo test -p tenko-core --test simulation`.
+
+mod audit;
+mod bug;
+mod channel;
+mod checker;
+mod job;
+mod model;
+mod plan;
+mod rng;
+mod store;
+mod world;
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::Ms;
+use crate::world::{Tally, World};
+
+fn stamp(at: Ms) -> Timestamp {
+    Timestamp::from_millisecond(at).expect("the worlds live in this century")
+}
+
+fn millis(length: SignedDuration) -> Ms {
+    Ms::try_from(length.as_millis()).expect("lengths here are short")
+}
+
+/// Lives a world again, to tell how it went wrong.
+fn report(seed: u64) -> String {
+    let mut world = World::new(seed, None, true);
+    let Err(failure) = world.run() else { return format!("seed {seed} went wrong only once") };
+    let index = failure.job.unwrap_or(0);
+    let job = &world.jobs[index];
+    format!(
+        "{}\n{:?}\n{:?}\nfrom {} {:?}\n{}\nTENKO_SEED={seed} cargo test -p tenko-core --test simulation\n",
+        failure.what,
+        job.job.limits,
+        job.job.schedule.in_words(),
+        stamp(job.rules.expected_from),
+        world.store.roll.gaps,
+        world.audit.timeline(failure.job),
+    )
+}
+
+#[test]
+fn years_go_by_and_nothing_is_lost_doubled_or_wrong() {
+    let began = Instant::now();
+    let only = std::env::var("TENKO_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let years: i64 = std::env::var("TENKO_YEARS").ok().and_then(|years| years.parse().ok()).unwrap_or(10_000);
+    let mut sum = Tally::default();
+    for seed in only.map_or(0..u64::MAX, |seed| seed..seed + 1) {
+        let mut world = World::new(seed, None, false);
+        if world.run().is_err() {
+            panic!("{}", report(seed));
+        }
+        sum.add(&world.tally);
+        if std::env::var("TENKO_SLOW").is_ok() && seed % 10 == 0 {
+            println!("{seed} {} {:?}", sum.years(), began.elapsed());
+        }
+        if sum.years() >= years {
+            break;
+        }
+    }
+    println!("{sum:#?} in {:?}", began.elapsed());
+}
