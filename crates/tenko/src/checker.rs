@@ -9,8 +9,6 @@ mod objects;
 mod outage;
 mod rebuild;
 mod roster;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
