@@ -3,7 +3,14 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+mod credentials;
+pub mod directory;
 pub mod error;
+pub mod layout;
+mod object;
+pub mod open;
+#[cfg(feature = "testkit")]
+pub mod testkit_s3;
 
 use std::fmt::Debug;
 use std::sync::Arc;
