@@ -12,9 +12,10 @@
 //! number of jobs. All times are UTC, cut to milliseconds.
 //!
 //! **The time a key starts with is when the evidence was first sent**, which is normally when it happened. When it was
-//! sent a second or more after it happened, as spooled evidence is, the key names that moment too, as `at-`. Evidence
-//! that arrives days late thus lies near the cursor and is found by the next ordinary LIST, instead of far behind it
-//! where nobody looks again. Evidence that claims to lie in the future starts with the time it claims.
+//! sent a minute or more after it happened, as spooled evidence is, the key starts with the moment of sending and names
+//! that of happening too, as `at-`. Evidence that arrives days late thus lies near the cursor and is found by the next
+//! ordinary LIST, instead of far behind it where nobody looks again. What is tried again within a minute, even by
+//! another process, goes to the same key. Evidence that claims to lie in the future starts with the time it claims.
 //!
 //! The last part before `.json` is the digest of the declaration in the body, if there is one. The number of a roll is
 //! all nines minus its version, so that the newest lists first.
@@ -38,7 +39,7 @@ pub const ROLL: &str = "roll/";
 pub const PROBE: &str = "roll/probe";
 
 /// How much later than it happened evidence is sent when its key has to say both.
-const LATE: SignedDuration = SignedDuration::from_secs(1);
+const LATE: SignedDuration = SignedDuration::from_mins(1);
 /// No number of a roll is as high as this.
 const NINES: u128 = 99_999_999_999_999_999_999;
 

@@ -18,7 +18,7 @@ fn key_of(evidence: &Evidence, now: &str) -> String {
 #[test]
 fn evidence_that_is_sent_as_it_happens_lies_under_that_moment() {
     let mut success = evidence(Kind::Success, "2026-11-23T05:10:07.482Z");
-    let key = key_of(&success, "2026-11-23T05:10:08.400Z");
+    let key = key_of(&success, "2026-11-23T05:11:07.481Z");
     assert_eq!(key, format!("evidence/2026-11-23/051007.482Z/daily-report/{RUN}.success.json"));
     success.declaration = Some(Declaration { digest: "1f3a9c02".into(), spec: None });
     let key = key_of(&success, "2026-11-23T05:10:07.482Z");
@@ -72,7 +72,7 @@ fn what_is_spelled_otherwise_is_no_key() {
         ("success", "success.1f3a9c0"),
         ("success", "success.1f3a9c02.at-20261122T051007.482Z"),
         ("success", "success.at-20261123T051007.482Z"),
-        ("success", "success.at-20261123T051006.483Z"),
+        ("success", "success.at-20261123T050907.483Z"),
         ("success", "success.at-20261122T051007.482Z."),
         ("success", "success.at-20261122T051007.482Z1f3a9c02"),
         (".json", ".json.tmp"),

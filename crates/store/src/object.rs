@@ -4,13 +4,14 @@
 //! the next version has won. Nothing but creating what does not exist is asked of the place, and the place is made to
 //! prove that it refuses to create what does.
 //!
-//! What differs from other stores: flips are those that the roll itself remembers, and missed dues are not kept; and
-//! evidence that two processes delivered twice at different times lies there twice, and is told once.
+//! What differs from other stores: of each job only the newest flips and missed dues are kept, in the roll; and evidence
+//! that two processes delivered at different times lies there twice, and is told once.
 
 mod answer;
 pub(crate) mod bucket;
 mod cloud;
 mod connection;
+mod missed;
 pub(crate) mod objects;
 mod packing;
 mod proof;
@@ -35,8 +36,6 @@ use proof::Fitness;
 use reading::Sent;
 use rolls::Rolls;
 
-/// The longest body of evidence that is written, in bytes.
-pub(crate) const MAX_WRITTEN: usize = 64 << 10;
 /// How many objects are written or removed at a time.
 const AT_A_TIME: usize = 16;
 
@@ -97,16 +96,18 @@ impl Store for ObjectStore {
         self.rolls.load(&*self.objects, &self.fitness).await
     }
 
-    async fn commit(&self, base: u64, roll: &Roll, _: &Changes) -> Result<Commit> {
-        self.rolls.commit(&*self.objects, &self.fitness, base, roll).await
+    async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit> {
+        self.rolls.commit(&*self.objects, &self.fitness, base, roll, changes).await
     }
 
     async fn facts(&self, job: &Slug, limit: usize) -> Result<Facts> {
-        let roll = self.load().await?.roll;
+        let (roll, missed) = self.rolls.newest(&*self.objects, &self.fitness).await?;
         let mut flips = roll.states.get(job).map(|state| state.flips.clone()).unwrap_or_default();
-        flips.reverse();
+        flips.sort_by_key(|flip| std::cmp::Reverse(flip.at));
         flips.truncate(limit);
-        Ok(Facts { flips, missed: Vec::new() })
+        let mut missed = missed.of(job);
+        missed.truncate(limit);
+        Ok(Facts { flips, missed })
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64> {
@@ -114,11 +115,12 @@ impl Store for ObjectStore {
     }
 }
 
-/// Key and body under which evidence is stored that is first sent at `now`. A report that is too long loses output.
+/// Key and body under which evidence is stored that is first sent at `now`. A report that nobody would read because it is
+/// too long loses output.
 pub(crate) fn to_store(evidence: &Evidence, now: Timestamp) -> Result<(EvidenceKey, Bytes)> {
     let key = EvidenceKey::new(evidence, now);
     let whole = format::write_evidence(evidence);
-    let body = if whole.len() > MAX_WRITTEN { shortened(evidence) } else { whole };
+    let body = if whole.len() > MAX_EVIDENCE { shortened(evidence) } else { whole };
     if body.len() > MAX_EVIDENCE {
         let found = body.len();
         let doing = format!("can't store evidence of {}", evidence.job);
@@ -130,10 +132,10 @@ pub(crate) fn to_store(evidence: &Evidence, now: Timestamp) -> Result<(EvidenceK
 /// The body with as much of the output as there is room for, and no more of the message than is said in a page.
 fn shortened(evidence: &Evidence) -> Vec<u8> {
     let mut evidence = evidence.clone();
-    let mut room = MAX_WRITTEN;
+    let mut room = MAX_EVIDENCE;
     loop {
         let body = format::write_evidence(&evidence);
-        if body.len() <= MAX_WRITTEN || room == 0 {
+        if body.len() <= MAX_EVIDENCE || room == 0 {
             return body;
         }
         room /= 2;
@@ -145,7 +147,8 @@ fn shortened(evidence: &Evidence) -> Vec<u8> {
             output.head.truncate(output.head.floor_char_boundary(room / 4));
             let cut = output.tail.ceil_char_boundary(output.tail.len().saturating_sub(room / 2));
             output.tail.drain(..cut);
-            output.omitted += (before - output.head.len() - output.tail.len()) as u64;
+            let lost = (before - output.head.len() - output.tail.len()) as u64;
+            output.omitted = output.omitted.saturating_add(lost);
         }
     }
 }

@@ -18,7 +18,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 pub use faults::{Ask, Fault};
 
@@ -187,9 +187,12 @@ impl Drop for TestS3 {
 }
 
 async fn accept(listener: TcpListener, service: S3Service, plan: Arc<Plan>) {
+    // The connections end with the server.
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         drop(stream.set_nodelay(true));
-        drop(tokio::spawn(serve(stream, service.clone(), Arc::clone(&plan))));
+        connections.spawn(serve(stream, service.clone(), Arc::clone(&plan)));
+        while connections.try_join_next().is_some() {}
     }
 }
 

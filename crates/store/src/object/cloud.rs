@@ -1,6 +1,7 @@
 //! Objects in a bucket of S3, of Google or of Azure, or of a server that speaks their protocols.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ const COLLISIONS: u32 = 6;
 pub(crate) struct Cloud<S> {
     store: Arc<S>,
     place: Place,
+    /// Whether the bucket was seen, or can't be.
+    seen: AtomicBool,
 }
 
 /// Which bucket, for messages and for telling it from others.
@@ -42,7 +45,7 @@ pub(crate) struct Place {
 
 impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
     pub(crate) fn new(store: S, place: Place) -> Self {
-        Self { store: Arc::new(store), place }
+        Self { store: Arc::new(store), place, seen: AtomicBool::new(false) }
     }
 
     fn path(&self, key: &str) -> Result<Path> {
@@ -54,6 +57,22 @@ impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
 
     fn failed(&self, doing: Doing, key: &str, error: Error) -> StoreError {
         answer::explain(&self.place.url, self.place.rights, doing, key, error)
+    }
+
+    /// The answer to HEAD has no text, so that a missing bucket looks like a missing object. It is looked for once.
+    async fn ensure_bucket(&self) -> Result<()> {
+        if self.seen.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let looked = self.list("", &After::Key(String::new()), 1).await;
+        match looked {
+            Err(error) if matches!(error.kind(), ErrorKind::Missing | ErrorKind::Unavailable) => Err(error),
+            // Whoever may not list has been told 404 about the object alone, or can't know.
+            Err(_) | Ok(_) => {
+                self.seen.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     async fn try_create(&self, path: &Path, body: &Bytes) -> std::result::Result<Created, Error> {
@@ -116,7 +135,7 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         match self.store.head(&self.path(key)?).await {
             Ok(found) => Ok(Some(meta(key.to_owned(), &found))),
-            Err(error) if answer::is_no_object(&error) => Ok(None),
+            Err(error) if answer::is_no_object(&error) => self.ensure_bucket().await.map(|()| None),
             Err(error) => Err(self.failed(Doing::Read, key, error)),
         }
     }

@@ -1,6 +1,7 @@
 //! How a roll lies in its object: compressed, sealed, and saying who wrote it.
 //!
-//! The object is a zstd stream that any `zstd -d` unpacks to JSON. Before the data stands a skippable frame with the seal:
+//! The object is a zstd stream that any `zstd -d` unpacks to two lines of JSON: the roll, and the dues that were missed
+//! lately, of each job. Before the data stands a skippable frame with the seal:
 //!
 //! | bytes | what |
 //! |---|---|
@@ -14,12 +15,14 @@
 //!
 //! Whatever byte is lost or changed, the seal does not fit.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use sha2::{Digest, Sha256};
 use tenko_core::format::{self, FormatError};
 use tenko_core::roll::Roll;
 use uuid::Uuid;
+
+use super::missed::MissedLately;
 
 const MAGIC: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 const WORD: [u8; 8] = *b"tenkorol";
@@ -52,12 +55,19 @@ pub(crate) enum PackingError {
     Format(#[from] FormatError),
 }
 
-/// Packs a roll.
-pub(crate) fn pack(roll: &Roll, proven: Proven, attempt: Uuid) -> std::io::Result<Vec<u8>> {
-    let json = format::write_roll(roll);
+/// Packs the JSON of a roll and of what was missed.
+pub(crate) fn pack(
+    roll: &[u8],
+    missed: &MissedLately,
+    proven: Proven,
+    attempt: Uuid,
+) -> std::io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3)?;
     encoder.include_checksum(true)?;
-    std::io::Write::write_all(&mut encoder, &json)?;
+    encoder.write_all(roll)?;
+    encoder.write_all(b"\n")?;
+    serde_json::to_writer(&mut encoder, missed)?;
+    encoder.write_all(b"\n")?;
     let data = encoder.finish()?;
     let sealed = [&[VERSION][..], &proven.0, attempt.as_bytes()].concat();
     let seal: [u8; 16] = start_of(&[&sealed, &data]);
@@ -65,8 +75,16 @@ pub(crate) fn pack(roll: &Roll, proven: Proven, attempt: Uuid) -> std::io::Resul
     Ok([&MAGIC[..], &length.to_le_bytes(), &WORD, &seal, &sealed, &data].concat())
 }
 
-/// Unpacks a roll and says for which place it proves anything.
-pub(crate) fn unpack(object: &[u8]) -> Result<(Roll, Proven), PackingError> {
+/// What an object holds.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) roll: Roll,
+    pub(crate) missed: MissedLately,
+    pub(crate) proven: Proven,
+}
+
+/// Unpacks a roll.
+pub(crate) fn unpack(object: &[u8]) -> Result<Unpacked, PackingError> {
     let (head, rest) = object.split_at_checked(HEAD).ok_or(PackingError::Damaged("it is too short"))?;
     if head[..4] != MAGIC || head[8..16] != WORD {
         return Err(PackingError::Damaged("it does not begin as rolls do"));
@@ -85,7 +103,12 @@ pub(crate) fn unpack(object: &[u8]) -> Result<(Roll, Proven), PackingError> {
     let (sealed, data) = rest.split_at(SEALED);
     let mut proven = [0; 8];
     proven.copy_from_slice(&sealed[1..9]);
-    Ok((format::read_roll(&inflate(data)?)?, Proven(proven)))
+    let json = inflate(data)?;
+    let end = json.iter().position(|byte| *byte == b'\n').unwrap_or(json.len());
+    let (roll, missed) = json.split_at(end);
+    let roll = format::read_roll(roll)?;
+    let missed = serde_json::from_slice(missed).map_err(FormatError::Malformed)?;
+    Ok(Unpacked { roll, missed, proven: Proven(proven) })
 }
 
 /// The number of the attempt that wrote an object, if it is a roll at all.
@@ -120,14 +143,19 @@ fn start_of<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
 mod tests {
     use super::*;
 
+    fn packed_of(roll: &Roll, attempt: u128) -> Vec<u8> {
+        let json = format::write_roll(roll);
+        pack(&json, &MissedLately::default(), Proven::of("here"), Uuid::from_u128(attempt)).unwrap()
+    }
+
     fn packed() -> Vec<u8> {
         let roll = Roll { called_at: Some("2026-11-23T05:10:07Z".parse().unwrap()), ..Roll::default() };
-        pack(&roll, Proven::of("here"), Uuid::from_u128(7)).unwrap()
+        packed_of(&roll, 7)
     }
 
     #[test]
     fn a_roll_is_unpacked_as_it_was() {
-        let (roll, proven) = unpack(&packed()).unwrap();
+        let Unpacked { roll, proven, .. } = unpack(&packed()).unwrap();
         assert_eq!(roll.called_at.unwrap().to_string(), "2026-11-23T05:10:07Z");
         assert_eq!(proven, Proven::of("here"));
         assert_ne!(proven, Proven::of("there"));
@@ -141,7 +169,7 @@ mod tests {
 
     #[test]
     fn equal_rolls_of_two_attempts_differ() {
-        let one = |attempt| pack(&Roll::default(), Proven::of("here"), Uuid::from_u128(attempt)).unwrap();
+        let one = |attempt| packed_of(&Roll::default(), attempt);
         assert_ne!(one(1), one(2));
         assert_eq!(one(1), one(1));
     }

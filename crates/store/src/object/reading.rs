@@ -21,10 +21,10 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// How many keys of evidence that was sent a while ago are remembered.
 const REMEMBERED: usize = 4096;
 
-type Identity = (Slug, RunId, &'static str);
+type Identity = (Slug, RunId, Kind);
 
 fn identity(job: &Slug, run: RunId, kind: Kind) -> Identity {
-    (job.clone(), run, kind.word())
+    (job.clone(), run, kind)
 }
 
 /// Under which keys evidence was sent first.
@@ -53,7 +53,7 @@ impl Sent {
 pub(super) async fn news(objects: &dyn Objects, since: &Cursor, now: Timestamp) -> Result<News> {
     let from = since.0.parse::<Timestamp>().ok();
     let start = from.and_then(|from| from.checked_sub(OVERLAP).ok());
-    let listed = list(objects, start, None).await?;
+    let listed = list(objects, start).await?;
     let newest = listed.iter().map(|object| object.last_modified).max();
     let cursor = newest.map(|newest| newest.min(now)).into_iter().chain(from).max();
     let mut news = sort_out(listed);
@@ -72,30 +72,21 @@ pub(super) async fn between(
     if from >= to {
         return Ok(Vec::new());
     }
-    let mut found = sort_out(list(objects, Some(from), None).await?).evidence;
+    let mut found = sort_out(list(objects, Some(from)).await?).evidence;
     found.retain(|one| job.is_none_or(|job| one.job == *job) && one.at >= from && one.at < to);
     found.sort_by(|a, b| (a.at, &a.job, a.run, a.kind.word()).cmp(&(b.at, &b.job, b.run, b.kind.word())));
     Ok(found)
 }
 
-/// All objects that lie where evidence does, from a moment of sending and up to a key.
-async fn list(
-    objects: &dyn Objects,
-    from: Option<Timestamp>,
-    until: Option<&str>,
-) -> Result<Vec<ObjectMeta>> {
+/// All objects that lie where evidence does, from a moment of sending.
+async fn list(objects: &dyn Objects, from: Option<Timestamp>) -> Result<Vec<ObjectMeta>> {
     let start = from.map_or_else(|| EVIDENCE.to_owned(), layout::start_after);
     let mut listed = Vec::new();
     let mut next = Some(After::Key(start));
     while let Some(after) = next {
         let page = objects.list(EVIDENCE, &after, PAGE).await?;
-        let done =
-            until.is_some_and(|until| page.objects.last().is_some_and(|last| last.key.as_str() >= until));
-        next = page.next.filter(|_| !done);
         listed.extend(page.objects);
-    }
-    if let Some(until) = until {
-        listed.retain(|object| object.key.as_str() < until);
+        next = page.next;
     }
     Ok(listed)
 }
@@ -159,11 +150,14 @@ pub(super) fn kind_of(error: &FormatError) -> ErrorKind {
     }
 }
 
-/// Removes what was sent before a moment, and whatever else lies in the days before.
+/// Removes what happened before a moment, and whatever else lies in the days before. Late evidence may lie anywhere,
+/// so that all keys are listed.
 pub(super) async fn prune(objects: &dyn Objects, before: Timestamp) -> Result<u64> {
-    let until = layout::start_after(before);
-    let listed = list(objects, None, Some(&until)).await?;
-    let old = |key: &str| key.parse::<EvidenceKey>().is_ok() || layout::is_of_day_before(key, before);
+    let old = |key: &str| match key.parse::<EvidenceKey>() {
+        Ok(key) => key.at < before,
+        Err(_) => layout::is_of_day_before(key, before),
+    };
+    let listed = list(objects, None).await?;
     let old: Vec<String> = listed.into_iter().map(|object| object.key).filter(|key| old(key)).collect();
     let removed = stream::iter(old).map(|key| async move { objects.delete(&key).await });
     let removed: Result<Vec<()>> = removed.buffered(AT_A_TIME).try_collect().await;

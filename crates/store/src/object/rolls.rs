@@ -13,10 +13,11 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use tenko_core::format;
-use tenko_core::roll::Roll;
+use tenko_core::roll::{Changes, Roll};
 use uuid::Uuid;
 
 use super::AT_A_TIME;
+use super::missed::MissedLately;
 use super::objects::{After, Created, ObjectMeta, Objects, PAGE};
 use super::packing::{self, MAX_ROLL, PackingError};
 use super::proof::Fitness;
@@ -39,6 +40,8 @@ const MAX_UNCLEAR: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Rolls {
     newest: Mutex<Option<Seen>>,
+    /// What was missed as of a version.
+    missed: Mutex<(u64, MissedLately)>,
     unclear: Mutex<Vec<Unclear>>,
     may_not_remove: AtomicBool,
 }
@@ -73,20 +76,33 @@ struct Unclear {
 impl Rolls {
     /// Reads the newest roll.
     pub(super) async fn load(&self, objects: &dyn Objects, fitness: &Fitness) -> Result<Snapshot> {
+        let (version, roll, _) = self.read(objects, fitness).await?;
+        Ok(Snapshot { version, roll })
+    }
+
+    /// The newest roll and what was missed.
+    pub(super) async fn newest(
+        &self,
+        objects: &dyn Objects,
+        fitness: &Fitness,
+    ) -> Result<(Roll, MissedLately)> {
+        let (_, roll, missed) = self.read(objects, fitness).await?;
+        Ok((roll, missed))
+    }
+
+    async fn read(&self, objects: &dyn Objects, fitness: &Fitness) -> Result<(u64, Roll, MissedLately)> {
         // Between LIST and GET a roll can be removed only if it is a day old and there are newer ones.
         for _ in 0..3 {
             let seen = Seen::now(newest(objects).await?);
-            if seen.version == 0 {
+            let found = match seen.version {
+                0 => Some((Roll::default(), MissedLately::default())),
+                version => read(objects, fitness, version).await?,
+            };
+            if let Some((roll, missed)) = found {
+                *lock(&self.missed) = (seen.version, missed.clone());
                 *lock(&self.newest) = Some(seen);
-                return Ok(Snapshot::default());
+                return Ok((seen.version, roll, missed));
             }
-            let key = layout::roll_key(seen.version);
-            let Some(object) = objects.get(&key, MAX_ROLL).await? else { continue };
-            let (roll, proven) =
-                packing::unpack(&object).map_err(|error| unreadable(objects, &key, error))?;
-            fitness.note(proven);
-            *lock(&self.newest) = Some(seen);
-            return Ok(Snapshot { version: seen.version, roll });
         }
         let doing = format!("can't read the newest roll of {}", objects.url());
         Err(StoreError::new(ErrorKind::Unavailable, doing).because("it went away while it was read"))
@@ -99,23 +115,53 @@ impl Rolls {
         fitness: &Fitness,
         base: u64,
         roll: &Roll,
+        changes: &Changes,
     ) -> Result<Commit> {
+        let json = format::write_roll(roll);
         if !self.is_newest(objects, base).await? {
-            return self.settle(objects, base, roll).await;
+            return self.settle(objects, base, &json).await;
         }
+        let Some(before) = self.missed_in(objects, fitness, base).await? else { return Ok(Commit::Lost) };
         fitness.ensure(objects).await?;
         let version = next(objects, base)?;
-        let content = content_of(roll);
+        let missed = before.updated(roll, changes);
+        let commit = self.write(objects, fitness, version, &json, &missed).await?;
+        self.after(objects, commit, missed).await;
+        Ok(commit)
+    }
+
+    async fn write(
+        &self,
+        objects: &dyn Objects,
+        fitness: &Fitness,
+        version: u64,
+        json: &[u8],
+        missed: &MissedLately,
+    ) -> Result<Commit> {
+        let content = Sha256::digest(json).into();
         let attempt = self.take_unclear(version, content).unwrap_or_else(Uuid::now_v7);
-        let object = packing::pack(roll, fitness.place(), attempt)
+        let object = packing::pack(json, missed, fitness.place(), attempt);
+        let object = object
             .map_err(|error| StoreError::new(ErrorKind::Config, "can't pack the roll").because(error))?;
         let written = create(objects, version, object.into()).await;
         if written.is_err() {
             self.remember_unclear(Unclear { version, content, attempt });
         }
-        let commit = written?;
-        self.after(objects, commit).await;
-        Ok(commit)
+        written
+    }
+
+    /// What was missed, as the roll of a version tells it; `None` if that roll is gone.
+    async fn missed_in(
+        &self,
+        objects: &dyn Objects,
+        fitness: &Fitness,
+        version: u64,
+    ) -> Result<Option<MissedLately>> {
+        let known = lock(&self.missed).clone();
+        if version == 0 || known.0 == version {
+            return Ok(Some(if version == 0 { MissedLately::default() } else { known.1 }));
+        }
+        Ok(read(objects, fitness, version).await?.map(|(_, missed)| missed))
     }
 
     async fn is_newest(&self, objects: &dyn Objects, base: u64) -> Result<bool> {
@@ -132,9 +178,9 @@ impl Rolls {
     }
 
     /// Somebody was quicker; perhaps it was this process, and the answer got lost.
-    async fn settle(&self, objects: &dyn Objects, base: u64, roll: &Roll) -> Result<Commit> {
+    async fn settle(&self, objects: &dyn Objects, base: u64, json: &[u8]) -> Result<Commit> {
         let Some(version) = base.checked_add(1) else { return Ok(Commit::Lost) };
-        let content = content_of(roll);
+        let content = Sha256::digest(json).into();
         let Some(attempt) = self.take_unclear(version, content) else { return Ok(Commit::Lost) };
         let found = objects.get(&layout::roll_key(version), MAX_ROLL).await;
         if found.is_err() {
@@ -158,9 +204,10 @@ impl Rolls {
         unclear.push(one);
     }
 
-    async fn after(&self, objects: &dyn Objects, commit: Commit) {
+    async fn after(&self, objects: &dyn Objects, commit: Commit, missed: MissedLately) {
         match commit {
             Commit::Won(version) => {
+                *lock(&self.missed) = (version, missed);
                 let mut newest = lock(&self.newest);
                 if newest.is_none_or(|seen| seen.version < version) {
                     *newest = Some(Seen::now(version));
@@ -196,8 +243,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn content_of(roll: &Roll) -> [u8; 32] {
-    Sha256::digest(format::write_roll(roll)).into()
+async fn read(
+    objects: &dyn Objects,
+    fitness: &Fitness,
+    version: u64,
+) -> Result<Option<(Roll, MissedLately)>> {
+    let key = layout::roll_key(version);
+    let Some(object) = objects.get(&key, MAX_ROLL).await? else { return Ok(None) };
+    let found = packing::unpack(&object).map_err(|error| unreadable(objects, &key, error))?;
+    fitness.note(found.proven);
+    Ok(Some((found.roll, found.missed)))
 }
 
 /// The newest version; 0 if there is none.
