@@ -40,6 +40,9 @@ impl FromIterator<(String, String)> for Environment {
     }
 }
 
+/// What an error is marked with that concerns the credentials of a profile.
+pub(crate) const FROM_PROFILE: &str = "AWS profile";
+
 mod profile;
 mod provider;
 

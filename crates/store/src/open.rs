@@ -101,7 +101,7 @@ impl Target {
 const SCHEMES: [&str; 6] = ["s3", "gs", "az", "file", "sqlite", "memory"];
 
 fn wrong(url: &str) -> StoreError {
-    StoreError::new(ErrorKind::Config, format!("{} is no URL of a store", redact_url(url)))
+    StoreError::new(ErrorKind::Config, format!("{:?} is no URL of a store", redact_url(url)))
 }
 
 fn parse(url: &str) -> Result<Url> {

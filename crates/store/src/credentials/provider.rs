@@ -101,7 +101,7 @@ impl CredentialProvider for Timed {
         let asked = tokio::time::timeout(PATIENCE, self.source.ask()).await;
         let asked = asked.unwrap_or_else(|_| Err("nothing was given in 30 seconds".into()));
         let fresh =
-            asked.map_err(|source| object_store::Error::Generic { store: "AWS credential", source })?;
+            asked.map_err(|source| object_store::Error::Generic { store: super::FROM_PROFILE, source })?;
         Ok(Arc::clone(&given.insert(fresh).credential))
     }
 }
@@ -234,4 +234,61 @@ impl SsoSession {
 /// Old versions of the CLI wrote `2026-11-24T05:00:00UTC`.
 fn moment(text: &str) -> Option<Timestamp> {
     text.replace("UTC", "Z").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(cache: &std::path::Path) -> SsoSession {
+        let text = |text: &str| text.to_owned();
+        SsoSession {
+            start_url: text("https://acme.awsapps.com/start"),
+            region: text("eu-central-1"),
+            account: text("123456789012"),
+            role: text("Reader"),
+            cache: cache.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_newest_valid_sign_in_counts() {
+        let cache = tempfile::tempdir().unwrap();
+        let write = |name: &str, url: &str, token: &str, end: &str| {
+            let text =
+                format!(r#"{{"startUrl":"{url}","accessToken":"{token}","expiresAt":"{end}","region":"x"}}"#);
+            std::fs::write(cache.path().join(name), text).unwrap();
+        };
+        std::fs::write(cache.path().join("botocore-client-id.json"), r#"{"clientId":"x"}"#).unwrap();
+        write("a.json", "https://acme.awsapps.com/start", "old", "2020-01-01T00:00:00Z");
+        assert!(session(cache.path()).token().is_err());
+        write("b.json", "https://other.awsapps.com/start", "foreign", "2199-01-01T00:00:00Z");
+        write("c.json", "https://acme.awsapps.com/start", "good", "2198-01-01T00:00:00UTC");
+        assert_eq!(session(cache.path()).token().unwrap(), "good");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_can_not_be_read_is_not_shown() {
+        let error =
+            run("echo '{\"Version\":1,\"SecretAccessKey\":\"hunter2\"}'").await.err().unwrap().to_string();
+        assert!(error.contains("can't be read") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn credentials_are_asked_for_again_only_when_they_end() {
+        let place = tempfile::tempdir().unwrap();
+        let count = place.path().join("count");
+        for (end, asked) in [("2199-01-01T00:00:00Z", 1), ("2020-01-01T00:00:00Z", 3)] {
+            drop(std::fs::remove_file(&count));
+            let command = format!(
+                r#"echo x >> {}; echo '{{"Version":1,"AccessKeyId":"A","SecretAccessKey":"S","Expiration":"{end}"}}'"#,
+                count.display()
+            );
+            let provider = Timed::new(Source::Process { command });
+            for _ in 0..3 {
+                assert_eq!(provider.get_credential().await.unwrap().key_id, "A");
+            }
+            assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), asked);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::error::Error as _;
 
 use object_store::Error;
 
+use crate::credentials;
 use crate::error::{ErrorKind, StoreError};
 
 /// What was asked of the server.
@@ -172,6 +173,9 @@ fn missing_right(rights: Rights, doing: Doing) -> String {
 
 /// No answer of the server: it was not reached, or the credentials were not found.
 fn meaning_of_silence(error: &Error) -> (ErrorKind, Option<String>) {
+    if let Error::Generic { store: credentials::FROM_PROFILE, .. } = error {
+        return (ErrorKind::Denied, None);
+    }
     let text = chain(error);
     if text.contains("169.254.") || text.contains("metadata.google.internal") || text.contains("credential") {
         let hint = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role";

@@ -102,7 +102,7 @@ impl BucketUrl {
 
 fn config(url: &Url, problem: &str) -> StoreError {
     let shown = crate::open::redact_url(url.as_str());
-    StoreError::new(ErrorKind::Config, format!("{shown} is no URL of a store")).because(problem.to_owned())
+    StoreError::new(ErrorKind::Config, format!("{shown:?} is no URL of a store")).because(problem.to_owned())
 }
 
 fn percent_decode(path: &str) -> Option<String> {
