@@ -3,11 +3,17 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+mod credentials;
+pub mod directory;
 pub mod error;
+pub mod layout;
 pub mod memory;
+mod object;
 pub mod open;
 pub mod spool;
 pub mod sqlite;
+#[cfg(feature = "testkit")]
+pub mod testkit_s3;
 
 use std::fmt::Debug;
 use std::sync::Arc;

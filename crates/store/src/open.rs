@@ -1,18 +1,204 @@
-//! TEMP until the object-store branch lands.
-use std::path::Path;
+//! From a URL to a store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use jiff::Timestamp;
+
 use tenko_core::Evidence;
-use crate::{Appended, Result, SharedStore, StoreError, ErrorKind};
+use url::Url;
+
+use crate::credentials::Environment;
+use crate::directory::{self, Directory};
+use crate::error::{ErrorKind, StoreError};
+use crate::object::ObjectStore;
+use crate::object::bucket::{self, BucketUrl};
+use crate::object::objects::{After, Objects, PAGE};
+use crate::memory::MemoryStore;
+use crate::sqlite::{self, SqliteStore};
+use crate::{Appended, Result, SharedStore};
+
+pub use crate::object::objects::ObjectMeta;
+
+/// How a store is opened.
 #[derive(Clone, Debug, Default)]
-pub struct OpenOptions { pub deadline: Duration }
-pub async fn open(url: &str, _o: &OpenOptions) -> Result<SharedStore> {
-    match url.strip_prefix("sqlite://") { Some(p) => Ok(Arc::new(crate::sqlite::SqliteStore::open(Path::new(p))?)), None => Err(StoreError::new(ErrorKind::Config, format!("can't open {url}"))) }
+pub struct OpenOptions {
+    /// The environment in which settings and credentials are looked for; that of the process, if `None`.
+    pub env: Option<BTreeMap<String, String>>,
+    /// How long one request may take; ten seconds, if `None`. Whoever calls sets an end to all of them together.
+    pub per_request: Option<Duration>,
 }
-pub fn append_now(url: &str, e: &[Evidence]) -> Option<Result<Vec<Appended>>> { url.strip_prefix("sqlite://").map(|p| crate::sqlite::append_now(Path::new(p), e)) }
-pub fn redact_url(url: &str) -> String { url.to_owned() }
-#[derive(Debug)] pub struct PlainObjects;
-#[derive(Debug, Clone)] pub struct ObjectMeta { pub size: u64, pub last_modified: Timestamp, pub etag: Option<String> }
-impl PlainObjects { pub async fn head(&self, _k: &str) -> Result<Option<ObjectMeta>> { Ok(None) } }
-pub async fn open_objects(_u: &str) -> Result<PlainObjects> { Ok(PlainObjects) }
+
+impl OpenOptions {
+    fn environment(&self) -> Environment {
+        self.env.clone().map_or_else(Environment::of_process, |env| env.into_iter().collect())
+    }
+}
+
+/// Opens the store that a URL names. Nothing is asked of a bucket yet.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no store.
+pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
+    match Target::parse(url)? {
+        Target::Memory => Ok(Arc::new(MemoryStore::new())),
+        Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
+        Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
+        Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options).await?))),
+    }
+}
+
+/// Whether a URL names a store, without asking anybody.
+///
+/// # Errors
+/// [`ErrorKind::Config`] with what is wrong.
+pub fn check_url(url: &str) -> Result<()> {
+    Target::parse(url).map(drop)
+}
+
+/// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
+/// stores that are elsewhere.
+pub fn append_now(url: &str, evidence: &[Evidence]) -> Option<Result<Vec<Appended>>> {
+    match Target::parse(url) {
+        Ok(Target::Sqlite(path)) => Some(sqlite::append_now(&path, evidence)),
+        Ok(Target::Directory(root)) => Some(directory::append_now(&root, evidence)),
+        Ok(Target::Memory | Target::Bucket(_)) => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// A URL as it may be shown: without user, password and whatever stands behind the question mark.
+pub fn redact_url(url: &str) -> String {
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => shown.rsplit('@').next().unwrap_or_default().to_owned(),
+    }
+}
+
+async fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>> {
+    // Whoever was first has chosen for the process.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    bucket::connect(bucket, &options.environment(), options.per_request).await
+}
+
+/// What a URL names.
+enum Target {
+    Memory,
+    Sqlite(PathBuf),
+    Directory(PathBuf),
+    Bucket(BucketUrl),
+}
+
+impl Target {
+    fn parse(url: &str) -> Result<Self> {
+        let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("memory") => Ok(Self::Memory),
+            Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
+            Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
+            Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),
+            _ => Err(unknown(url, scheme.as_deref())),
+        }
+    }
+}
+
+const SCHEMES: [&str; 6] = ["s3", "gs", "az", "file", "sqlite", "memory"];
+
+fn wrong(url: &str) -> StoreError {
+    StoreError::new(ErrorKind::Config, format!("{:?} is no URL of a store", redact_url(url)))
+}
+
+fn parse(url: &str) -> Result<Url> {
+    Url::parse(url).map_err(|error| wrong(url).because(error))
+}
+
+/// The path of a URL of three slashes: `file:///dir`.
+fn path_of(url: &str, scheme: &str) -> Result<PathBuf> {
+    let example = format!("write {scheme}:///PATH, with three slashes");
+    let Some(path) = url.get(scheme.len()..).and_then(|rest| rest.strip_prefix("://")) else {
+        return Err(wrong(url).because("it does not begin with two slashes").hint(example));
+    };
+    if !path.starts_with('/') {
+        return Err(wrong(url).because("its path is not absolute").hint(example));
+    }
+    if path.contains(['?', '#', '\0']) {
+        return Err(wrong(url).because("it takes no options"));
+    }
+    let trimmed = path.trim_end_matches('/');
+    Ok(Path::new(if trimmed.is_empty() { "/" } else { trimmed }).to_owned())
+}
+
+fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
+    let list = "it may begin with s3://, gs://, az://, file:///, sqlite:///, or be memory:";
+    let Some(scheme) = scheme else {
+        let hint =
+            if url.starts_with('/') { format!("did you mean file://{url}? {list}") } else { list.to_owned() };
+        return wrong(url).because("it does not say what kind of store it is").hint(hint);
+    };
+    let near = match scheme {
+        "s3a" | "s3n" | "aws" => Some("s3"),
+        "gcs" | "google" => Some("gs"),
+        "azure" | "abfs" | "abfss" | "adl" => Some("az"),
+        "sqlite3" | "sql" | "db" => Some("sqlite"),
+        "mem" => Some("memory"),
+        "dir" | "path" => Some("file"),
+        _ => SCHEMES.into_iter().find(|known| known.starts_with(scheme) || scheme.starts_with(known)),
+    };
+    let hint = near.map_or_else(|| list.to_owned(), |near| format!("did you mean {near}:? {list}"));
+    wrong(url).because(format!("{scheme}: is unknown")).hint(hint)
+}
+
+/// Objects that somebody else writes, to be judged by whether they are there.
+#[derive(Clone, Debug)]
+pub struct PlainObjects(Arc<dyn Objects>);
+
+/// Prepares to look at plain objects: a bucket or a directory. Only rights to read are needed.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names neither.
+pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjects> {
+    match Target::parse(url)? {
+        Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
+        Target::Bucket(bucket) => connect(&bucket, options).await.map(PlainObjects),
+        Target::Memory | Target::Sqlite(_) => {
+            Err(wrong(url).because("objects lie in a bucket or a directory").hint("write s3://BUCKET/KEY or file:///PATH"))
+        }
+    }
+}
+
+impl PlainObjects {
+    /// Where they lie, as it may be shown.
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// What is known of the object under a key; `None` only if the server said that there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] where a right is missing, which is also the answer for a missing object to whoever may not list.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        self.0.head(key).await
+    }
+
+    /// What is known of all objects of which the key begins with `prefix`, sorted by key, at most `at_most` of them.
+    pub async fn list(&self, prefix: &str, at_most: usize) -> Result<Vec<ObjectMeta>> {
+        let mut found = Vec::new();
+        let mut next = Some(After::Key(String::new()));
+        while let Some(after) = next {
+            let page = self.0.list(prefix, &after, PAGE.min(at_most - found.len())).await?;
+            found.extend(page.objects);
+            next = page.next.filter(|_| found.len() < at_most);
+        }
+        Ok(found)
+    }
+
+    /// The first bytes of an object, at most `at_most`, for its digest; `None` if there is none.
+    pub async fn read(&self, key: &str, at_most: usize) -> Result<Option<bytes::Bytes>> {
+        self.0.get(key, at_most).await
+    }
+}

@@ -116,7 +116,7 @@ impl Courier {
     async fn send_over_network(&mut self, evidence: &[Evidence], left: Duration) -> Result<(), SendError> {
         match &self.destination {
             Destination::Store(url) => {
-                let options = OpenOptions { deadline: left, ..OpenOptions::default() };
+                let options = OpenOptions { per_request: Some(left), ..OpenOptions::default() };
                 open::open(url, &options).await?.append(evidence).await?;
             }
             Destination::Healthchecks(url) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
-use tenko_store::open::{ObjectMeta, PlainObjects, open_objects};
+use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
 use tenko_store::StoreError;
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Rol
         let (Some(object), Some(job)) = (&configured.object, jobs.get(slug)) else { continue };
         let dues = dues(job, roll.states.get(slug), now);
         if !dues.is_empty() && !buckets.contains_key(object.base()) {
-            buckets.insert(object.base().to_owned(), open_objects(object.base()).await);
+            buckets.insert(object.base().to_owned(), open_objects(object.base(), &OpenOptions::default()).await);
         }
         questions.extend(dues.into_iter().map(|due| Question { job, object, due }));
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tenko_core::{Job, JobState, Roll, Slug};
@@ -15,9 +14,6 @@ use crate::config::Config;
 use crate::error::CommandError;
 use crate::notify::Channels;
 use crate::{place, printer};
-
-/// The longest that one command waits for the store, all tries together.
-const STORE_TIME: Duration = Duration::from_secs(30);
 
 /// Configuration and where this machine keeps its things.
 #[derive(Debug)]
@@ -45,8 +41,7 @@ impl Setup {
 
     /// Opens the store.
     pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
-        let options = OpenOptions { deadline: STORE_TIME, ..OpenOptions::default() };
-        Ok(open::open(&self.store_url, &options).await?)
+        Ok(open::open(&self.store_url, &OpenOptions::default()).await?)
     }
 
     /// Everything that a roll call needs.

@@ -1,0 +1,49 @@
+//! Where credentials for S3 come from.
+//!
+//! The library that speaks S3 knows the environment, web identity, container and machine roles. What people have on
+//! their own machines is added here: the profiles of `~/.aws/config` and `~/.aws/credentials`, with keys, with a
+//! `credential_process`, or signed in by `aws sso login`. Profiles that assume another role are left to the AWS CLI:
+//! `credential_process = aws configure export-credentials --profile NAME` gives them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The variables of an environment. Tests have their own instead of that of the process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// That of the process. What is no UTF-8 is nothing that concerns a store.
+    pub(crate) fn of_process() -> Self {
+        let pairs = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self(pairs.collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    pub(crate) fn starting_with<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(move |(name, value)| name.starts_with(start) && !value.is_empty())
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from)
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// What an error is marked with that concerns the credentials of a profile.
+pub(crate) const FROM_PROFILE: &str = "AWS profile";
+
+mod profile;
+mod provider;
+
+pub(crate) use profile::profile;

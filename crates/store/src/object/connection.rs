@@ -1,0 +1,155 @@
+//! The HTTP connection to a bucket: it follows no redirects, waits for a bounded time, and survives hostile keys.
+//!
+//! One key that the library takes for no path, such as `evidence//x`, makes it refuse the whole page of a list. Whoever
+//! may write evidence could blind all roll calls that way. So such keys are spelled differently before the library
+//! sees them; the store then tells of them as unreadable.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::client::{
+    ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpService,
+};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+
+/// How long one request may take.
+pub(crate) const PER_REQUEST: Duration = Duration::from_secs(10);
+const TO_CONNECT: Duration = Duration::from_secs(3);
+/// The longest page of a list that is read; a thousand keys of 1024 bytes are two megabytes.
+const MAX_PAGE: usize = 32 << 20;
+
+/// Few and quick: the caller has a deadline, and tries again itself.
+pub(crate) fn retries() -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(1),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: 2, retry_timeout: Duration::from_secs(15) }
+}
+
+/// Makes the connections.
+#[derive(Debug, Default)]
+pub(crate) struct Connector {
+    pub(crate) per_request: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let value = |key| options.get_config_value(&key);
+        // The library asks for one second where the machine's own metadata service is concerned.
+        let quick = value(ClientConfigKey::ConnectTimeout).is_some_and(|timeout| timeout == "1s");
+        let http = value(ClientConfigKey::AllowHttp).is_some_and(|allowed| allowed == "true");
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(self.per_request.unwrap_or(PER_REQUEST))
+            .connect_timeout(if quick { Duration::from_secs(1) } else { TO_CONNECT })
+            .https_only(!http)
+            .build()
+            .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
+        Ok(HttpClient::new(Connection { client }))
+    }
+}
+
+#[derive(Debug)]
+struct Connection {
+    client: reqwest::Client,
+}
+
+#[async_trait]
+impl HttpService for Connection {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let is_list = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+        let response = HttpService::call(&self.client, request).await?;
+        if is_list && response.status().is_success() { disarm(response).await } else { Ok(response) }
+    }
+}
+
+async fn disarm(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    use futures::TryStreamExt;
+    let (parts, body) = response.into_parts();
+    let mut page = Vec::new();
+    let mut stream = body.bytes_stream();
+    while let Some(part) = stream.try_next().await? {
+        if page.len() + part.len() > MAX_PAGE {
+            let error = std::io::Error::other("the page of the list is far too long");
+            return Err(HttpError::new(HttpErrorKind::Decode, error));
+        }
+        page.extend_from_slice(&part);
+    }
+    let page = respell_keys(page);
+    Ok(HttpResponse::from_parts(parts, Bytes::from(page).into()))
+}
+
+/// Spells keys differently that the library would refuse; all others stay as they are.
+fn respell_keys(page: Vec<u8>) -> Vec<u8> {
+    const OPEN: &str = "<Key>";
+    let Ok(text) = std::str::from_utf8(&page) else {
+        return String::from_utf8_lossy(&page).into_owned().into();
+    };
+    if text.split(OPEN).skip(1).all(|rest| is_harmless(rest.split('<').next().unwrap_or_default())) {
+        return page;
+    }
+    let mut parts = text.split(OPEN);
+    let mut respelled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (key, rest) = part.split_at(part.find('<').unwrap_or(part.len()));
+        respelled.push_str(OPEN);
+        if is_harmless(key) {
+            respelled.push_str(key)
+        } else {
+            respelled.push_str(&respell(key))
+        }
+        respelled.push_str(rest);
+    }
+    respelled.into_bytes()
+}
+
+fn is_harmless(key: &str) -> bool {
+    let segments_are = key.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+    segments_are && !key.contains("&#") && !key.chars().any(|c| c.is_ascii_control())
+}
+
+fn respell(key: &str) -> String {
+    let segments = key.split('/').map(|segment| match segment {
+        "" => "%".to_owned(),
+        "." | ".." => segment.replace('.', "%2E"),
+        _ => {
+            let spell = |c: char| if c.is_ascii_control() { format!("%{:02X}", c as u32) } else { c.into() };
+            segment.replace("&#", "%26%23").chars().map(spell).collect()
+        }
+    });
+    segments.collect::<Vec<String>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn respelled(key: &str) -> String {
+        let page = format!("<R><Contents><Key>{key}</Key></Contents><Contents><Key>a/b</Key></Contents></R>");
+        let page = String::from_utf8(respell_keys(page.into_bytes())).unwrap();
+        assert!(page.contains("<Key>a/b</Key>"), "{page}");
+        page.split("<Key>").nth(1).unwrap().split("</Key>").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn keys_that_the_library_would_refuse_are_spelled_differently() {
+        for (key, expected) in [
+            ("evidence/a", "evidence/a"),
+            ("evidence/a &amp; b", "evidence/a &amp; b"),
+            ("evidence//x", "evidence/%/x"),
+            ("evidence/../x", "evidence/%2E%2E/x"),
+            ("evidence/./x", "evidence/%2E/x"),
+            ("evidence/x/", "evidence/x/%"),
+            ("evidence/a\nb", "evidence/a%0Ab"),
+            ("evidence/a&#x1;b", "evidence/a%26%23x1;b"),
+        ] {
+            assert_eq!(respelled(key), expected);
+            assert!(object_store::path::Path::parse(respelled(key)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The store over a bucket and over a directory: what it promises, and what it costs.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tenko_core::evidence::{Kind, RunId};
+use tenko_core::roll::{Changes, Cursor, Roll};
+use tenko_core::{Evidence, Slug};
+use tenko_store::open::{OpenOptions, open};
+use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
+use tenko_store::{Appended, Commit, ErrorKind, SharedStore};
+use uuid::Uuid;
+
+fn evidence(job: &str, number: u128, at: Timestamp) -> Evidence {
+    Evidence::new(Slug::new(job).unwrap(), RunId(Uuid::from_u128(number)), Kind::Success, at)
+}
+
+fn some_evidence(count: u128) -> Vec<Evidence> {
+    let now = Timestamp::now();
+    (0..count).map(|number| evidence("job", number, now)).collect()
+}
+
+async fn directory() -> (tempfile::TempDir, SharedStore) {
+    let place = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", place.path().display());
+    let store = open(&url, &OpenOptions::default()).await.unwrap();
+    (place, store)
+}
+
+fn roll_of(second: i64) -> Roll {
+    Roll { called_at: Some(Timestamp::from_second(second).unwrap()), ..Roll::default() }
+}
+
+#[tokio::test]
+async fn evidence_goes_round_through_a_bucket() {
+    let server = TestS3::start().await;
+    goes_round(server.open("prod", Key::Admin).await.unwrap()).await;
+    assert!(server.keys().iter().all(|key| key.starts_with("prod/evidence/")));
+}
+
+#[tokio::test]
+async fn evidence_goes_round_through_a_directory() {
+    let (_place, store) = directory().await;
+    goes_round(store).await;
+}
+
+async fn goes_round(store: SharedStore) {
+    let now = Timestamp::now();
+    let mut sent = evidence("daily-report", 7, now);
+    sent.report.message = Some("all 12 rows".into());
+    assert_eq!(store.append(std::slice::from_ref(&sent)).await.unwrap(), [Appended::Added]);
+    assert_eq!(store.append(std::slice::from_ref(&sent)).await.unwrap(), [Appended::Known]);
+    let news = store.news(&Cursor::default(), now).await.unwrap();
+    assert_eq!(news.evidence.len(), 1);
+    let told = &news.evidence[0];
+    assert_eq!((&told.job, told.run, told.kind, told.at), (&sent.job, sent.run, sent.kind, sent.at));
+    assert_eq!(told.effective_at(), sent.at);
+    let read = store.read(told).await.unwrap();
+    assert_eq!((read.report, read.received_at), (sent.report, told.received_at));
+}
+
+#[tokio::test]
+async fn at_most_one_of_two_commits_on_one_roll_wins() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    let other = server.open("", Key::Admin).await.unwrap();
+    assert_eq!(store.load().await.unwrap().version, 0);
+    assert_eq!(other.load().await.unwrap().version, 0);
+    assert_eq!(store.commit(0, &roll_of(1), &Changes::default()).await.unwrap(), Commit::Won(1));
+    assert_eq!(other.commit(0, &roll_of(2), &Changes::default()).await.unwrap(), Commit::Lost);
+    let newest = other.load().await.unwrap();
+    assert_eq!((newest.version, newest.roll), (1, roll_of(1)));
+    assert_eq!(other.commit(1, &roll_of(2), &Changes::default()).await.unwrap(), Commit::Won(2));
+}
+
+#[tokio::test]
+async fn a_hundred_pieces_of_evidence_cost_one_list() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    store.append(&some_evidence(100)).await.unwrap();
+    server.reset_counts();
+    let snapshot = store.load().await.unwrap();
+    let news = store.news(&snapshot.roll.cursor, Timestamp::now()).await.unwrap();
+    assert_eq!(news.evidence.len(), 100);
+    let roll = Roll { cursor: news.cursor, ..roll_of(1) };
+    store.commit(snapshot.version, &roll, &Changes::default()).await.unwrap();
+    let asks = [Ask::List, Ask::Get, Ask::Put].map(|ask| server.count(ask));
+    assert_eq!(asks, [2, 0, 3], "the first roll call also makes the server prove itself, by two PUT");
+
+    server.reset_counts();
+    let later = server.open("", Key::Admin).await.unwrap();
+    let snapshot = later.load().await.unwrap();
+    let news = later.news(&snapshot.roll.cursor, Timestamp::now()).await.unwrap();
+    let roll = Roll { cursor: news.cursor, ..roll_of(2) };
+    assert_eq!(later.commit(1, &roll, &Changes::default()).await.unwrap(), Commit::Won(2));
+    let asks = [Ask::List, Ask::Get, Ask::Put].map(|ask| server.count(ask));
+    assert_eq!(asks, [2, 1, 1], "another process finds the proof in the roll");
+}
+
+#[tokio::test]
+async fn two_and_a_half_thousand_pieces_cost_three_lists() {
+    let server = TestS3::start().await;
+    let store = server.open("prod", Key::Admin).await.unwrap();
+    store.append(&some_evidence(2500)).await.unwrap();
+    server.reset_counts();
+    let news = store.news(&Cursor::default(), Timestamp::now()).await.unwrap();
+    assert_eq!((news.evidence.len(), server.count(Ask::List), server.count(Ask::Get)), (2500, 3, 0));
+}
+
+#[tokio::test]
+async fn late_evidence_is_found_by_the_next_list_from_the_cursor() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    let now = Timestamp::now();
+    store.append(&[evidence("job", 1, now)]).await.unwrap();
+    let cursor = store.news(&Cursor::default(), now).await.unwrap().cursor;
+    let long_ago = now - SignedDuration::from_hours(75);
+    store.append(&[evidence("job", 2, long_ago)]).await.unwrap();
+    let news = store.news(&cursor, now).await.unwrap();
+    let late = news.evidence.iter().find(|one| one.run.0.as_u128() == 2).expect("it is found");
+    assert_eq!(late.at.as_millisecond(), long_ago.as_millisecond());
+    let found = store.between(None, late.at, late.at + SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(store.read(late).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_commit_of_which_the_answer_was_lost_is_ours_all_the_same() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    assert_eq!(store.commit(0, &roll_of(1), &Changes::default()).await.unwrap(), Commit::Won(1));
+    server.inject(Ask::Put, 1, Fault::ServeThenCut);
+    let unclear = store.commit(1, &roll_of(2), &Changes::default()).await;
+    let settled = match unclear {
+        Ok(commit) => commit,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            store.commit(1, &roll_of(2), &Changes::default()).await.unwrap()
+        }
+    };
+    assert_eq!(settled, Commit::Won(2));
+    assert_eq!(store.commit(1, &roll_of(2), &Changes::default()).await.unwrap(), Commit::Lost);
+}
+
+async fn eight_writers_have_one_winner(stores: Vec<SharedStore>, rounds: u64) {
+    let stores = Arc::new(stores);
+    for round in 0..rounds {
+        let base = stores[0].load().await.unwrap().version;
+        let tasks = (0..8).map(|writer| {
+            let stores = Arc::clone(&stores);
+            // Every other round all of them write the same.
+            let roll = roll_of(i64::try_from(round * 10 + if round % 2 == 0 { writer } else { 0 }).unwrap());
+            let writer = usize::try_from(writer).unwrap();
+            tokio::spawn(async move {
+                let store = &stores[writer % stores.len()];
+                store.commit(base, &roll, &Changes::default()).await.unwrap()
+            })
+        });
+        let commits: Vec<Commit> = futures::future::try_join_all(tasks).await.unwrap();
+        let winners = commits.iter().filter(|commit| **commit != Commit::Lost).count();
+        assert_eq!(winners, 1, "round {round}: {commits:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_eight_writers_to_a_bucket_one_wins_a_hundred_times() {
+    let server = TestS3::start().await;
+    let mut stores = Vec::new();
+    for _ in 0..4 {
+        stores.push(server.open("", Key::Admin).await.unwrap());
+    }
+    eight_writers_have_one_winner(stores, 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_eight_writers_to_a_directory_one_wins_a_hundred_times() {
+    let (place, store) = directory().await;
+    let url = format!("file://{}", place.path().display());
+    let other = open(&url, &OpenOptions::default()).await.unwrap();
+    eight_writers_have_one_winner(vec![store, other], 100).await;
+}
