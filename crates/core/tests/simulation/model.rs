@@ -281,31 +281,38 @@ impl Judging<'_> {
                 }
             }
         }
-        missed
+        // Whoever did not even start for a later due has been found missing already.
+        let outweighed = |(index, (fact, no_start)): (usize, &(Fact, bool))| {
+            let later = missed[index + 1..].iter().any(|(later, no_start)| *no_start && later.when < fact.when);
+            (*no_start || !later).then_some(*fact)
+        };
+        missed.iter().enumerate().filter_map(outweighed).collect()
     }
 
     /// Judges one due; `false` if neither it nor what follows it can be judged yet.
-    fn judge(&self, due: Ms, early: Ms, missed: &mut Vec<Fact>, next: &mut Ms) -> bool {
+    fn judge(&self, due: Ms, early: Ms, missed: &mut Vec<(Fact, bool)>, next: &mut Ms) -> bool {
         let from = due - early;
         let index = self.heard.partition_point(|answer| answer.when < from);
         let heard = self.heard.get(index).map_or(Ms::MAX, |answer| answer.when);
         let overran = self.overran.iter().filter(|fact| fact.at >= from).map(|fact| fact.when).min();
         let answered = heard.min(overran.unwrap_or(Ms::MAX));
         match self.too_late(due, from, answered) {
-            Some((when, _)) if when > self.now => {
+            Some((when, ..)) if when > self.now => {
                 *next = (*next).min(when);
                 return due <= self.now;
             }
-            Some((when, at)) => {
-                missed.push(Fact { when, rank: 2, run: Uuid::nil(), at, bad: Some(Why::Missed) });
+            Some((when, at, no_start)) => {
+                let bad = Some(Why::Missed);
+                missed.push((Fact { when, rank: 2, run: Uuid::nil(), at, bad }, no_start));
             }
             None => {}
         }
         true
     }
 
-    /// When a due counts as missed, and the moment at which it then was; never, if it is answered in time.
-    fn too_late(&self, due: Ms, from: Ms, answered: Ms) -> Option<(Ms, Ms)> {
+    /// When a due counts as missed, the moment at which it then was, and whether for want of a start; never, if it is
+    /// answered in time.
+    fn too_late(&self, due: Ms, from: Ms, answered: Ms) -> Option<(Ms, Ms, bool)> {
         let grace = self.rules.grace;
         if let Some(within) = self.rules.start_within {
             let at = due + within.min(grace);
@@ -313,12 +320,12 @@ impl Judging<'_> {
             let index = self.signs.partition_point(|sign| *sign < from);
             let shown = self.signs.get(index).copied().unwrap_or(Ms::MAX);
             if answered > when && shown > when {
-                return Some((when, at));
+                return Some((when, at, true));
             }
         }
         let at = due + grace;
         let when = fair_chance(at, grace, self.gaps);
-        (answered > when && !self.under_way(when)).then_some((when, at))
+        (answered > when && !self.under_way(when)).then_some((when, at, false))
     }
 
     fn under_way(&self, moment: Ms) -> bool {
