@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::folding::Folding;
-use super::{Gap, Step};
+use super::{Gap, Step, just_after};
 use crate::evidence::{Evidence, Exit, Kind, RunId};
 use crate::job::{Job, Limits};
-use crate::state::{Answer, Flip, Heard, JobState, MAX_RUNNING, UnderWay, Verdict};
+use crate::state::{Answer, Flip, Heard, JobState, MAX_RUNNING, UnderWay};
 
 /// Pieces of evidence being followed, one after the other.
 pub(super) struct Hearing<'a> {
@@ -179,13 +179,14 @@ impl<'a> Hearing<'a> {
         if old.verdict == fold.verdict {
             return;
         }
+        // What became true before the last change was told is only learnt now; and an incident that is closed already
+        // must not be opened again under its own name.
+        let told = self.step.flips.last().or(state.flips.last()).map_or(Timestamp::MIN, |flip| flip.at);
         self.step.flips.push(Flip {
             old: old.verdict,
             new: fold.verdict,
             reason: fold.reason,
-            // What became true before the last change did was only learnt now; and an incident that is closed already
-            // must not be opened again under its own name.
-            at: if fold.since > old.since { fold.since } else { unweighed.learnt.max(old.since) },
+            at: if fold.since > told { fold.since } else { unweighed.learnt.max(just_after(told)) },
             late_delivered: unweighed.late_delivered || unweighed.earliest < old.since,
         });
     }
