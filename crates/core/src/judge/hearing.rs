@@ -50,7 +50,7 @@ impl<'a> Hearing<'a> {
             Kind::Success | Kind::Fail(_) => {
                 let bad_evidence = self.job.plain_object && matches!(kind, Kind::Fail(_));
                 let (run, duration) = (evidence.run, evidence.report.duration);
-                self.ended(evidence, Answer { at, run, kind, started: None, duration, bad_evidence });
+                self.ended(evidence, Answer { at, run, kind, started: None, duration, bad_evidence, second: false });
             }
         }
     }
@@ -230,6 +230,9 @@ fn shorten(job: &Job, state: &mut JobState, gaps: &[Gap]) {
     while state.tail.len() > most {
         let oldest = state.tail.remove(0);
         let until = oldest.at;
+        for answer in state.tail.iter_mut().filter(|answer| answer.run == oldest.run) {
+            answer.second = true;
+        }
         let mut folding = Folding::resume(job, gaps, state.base, &[]);
         let later = state.tail.iter().filter_map(Answer::under_way);
         let open: Vec<UnderWay> = state.running.iter().copied().chain(later).collect();
