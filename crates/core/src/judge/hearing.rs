@@ -229,7 +229,9 @@ fn shorten(job: &Job, state: &mut JobState, gaps: &[Gap]) {
     let most = 2 * in_a_row as usize;
     while state.tail.len() > most {
         let oldest = state.tail.remove(0);
-        let until = oldest.at;
+        // Where the start seems to be later than the end, it must not be taken for another run's when it is read again.
+        let next = state.tail[0].at;
+        let until = oldest.started.filter(|started| *started < next).map_or(oldest.at, |at| at.max(oldest.at));
         for answer in state.tail.iter_mut().filter(|answer| answer.run == oldest.run) {
             answer.second = true;
         }
