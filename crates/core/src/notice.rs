@@ -189,9 +189,7 @@ pub fn tell(job: &Job, state: &mut JobState, pass: Pass<'_>, gaps: &[Gap]) -> Ve
     }
     if let Some(open) = &mut state.incident {
         open.told = true;
-        if let NoticeKind::Reminder(number) = kind {
-            open.reminders = number;
-        }
+        open.reminders = job.remind.map_or(0, |every| reminders_due(open, every, pass.now));
     }
     state.refresh(job, gaps);
     let at = match kind {
