@@ -287,12 +287,12 @@ fn start_deadline(job: &Job, fold: &Fold, due: Timestamp) -> Option<Timestamp> {
 /// How long before `due` an answer already counts: never more than a tenth of the gap before it, or behind it if it
 /// is the first.
 fn early_of(job: &Job, anchor: Timestamp, due: Timestamp) -> SignedDuration {
-    let gap = match &job.schedule {
-        Schedule::Every { period, .. } => Some(*period),
-        schedule => match schedule.previous_due(anchor, due) {
-            Some(previous) => Some(due.duration_since(previous)),
-            None => schedule.next_due(anchor, due).map(|next| next.duration_since(due)),
-        },
+    let gap = if let Schedule::Every { period, .. } = &job.schedule {
+        Some(*period)
+    } else if let Some(previous) = job.schedule.previous_due(anchor, due) {
+        Some(due.duration_since(previous))
+    } else {
+        job.schedule.next_due(anchor, due).map(|next| next.duration_since(due))
     };
     gap.map_or(job.limits.early, |gap| job.limits.early.min(gap / 10))
 }
