@@ -118,11 +118,17 @@ pub struct Answer {
     /// Whether the evidence itself was judged bad.
     #[serde(default, skip_serializing_if = "is_false")]
     pub bad_evidence: bool,
+    /// Whether the run had ended before, as when it is reported as a success and then as a failure.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub second: bool,
 }
 
 impl Answer {
     /// The run, as it was under way: it can't have started after its end, whatever the clocks said.
     pub fn under_way(&self) -> Option<UnderWay> {
+        if self.second {
+            return None;
+        }
         Some(UnderWay { run: self.run, started: self.started?.min(self.at) })
     }
 

@@ -156,21 +156,31 @@ impl<'a> Folding<'a> {
     }
 
     /// The next due that is missed if nothing is heard. While a run is under way that is watched for overrunning, its
-    /// end decides.
+    /// end decides; but a later due may want a run of its own sooner.
     fn next_miss(&self) -> Option<(Timestamp, Moment)> {
-        let mut due = self.fold.due?;
-        let deadline = loop {
-            match start_deadline(self.job, &self.fold, due) {
-                Some(deadline) => break deadline,
-                None if self.open.is_empty() => break end_of(due, self.job.limits.grace),
-                // The end of the run decides this one; but a later one may want a run of its own.
-                None => {
-                    self.job.limits.start_within?;
-                    due = self.job.schedule.next_due(self.fold.anchor, due)?;
-                }
+        let due = self.fold.due?;
+        let missed = |due, deadline| (self.fair_chance(deadline), Moment::Missed { due, deadline });
+        if let Some(deadline) = start_deadline(self.job, &self.fold, due) {
+            return Some(missed(due, deadline));
+        }
+        let ends = self.open.is_empty().then(|| missed(due, end_of(due, self.job.limits.grace)));
+        let starts = self.next_to_start(due).map(|(due, deadline)| missed(due, deadline));
+        match (ends, starts) {
+            (Some(ends), Some(starts)) => Some(if ends.0 <= starts.0 { ends } else { starts }),
+            (ends, starts) => ends.or(starts),
+        }
+    }
+
+    /// The first due after `due` for which no run has shown itself, and by when one has to.
+    fn next_to_start(&self, due: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        self.job.limits.start_within?;
+        let mut due = due;
+        loop {
+            due = self.job.schedule.next_due(self.fold.anchor, due)?;
+            if let Some(deadline) = start_deadline(self.job, &self.fold, due) {
+                return Some((due, deadline));
             }
-        };
-        Some((self.fair_chance(deadline), Moment::Missed { due, deadline }))
+        }
     }
 
     /// A deadline that falls into a gap of intake, or right behind one, is judged only after evidence had the job's
@@ -277,12 +287,12 @@ fn start_deadline(job: &Job, fold: &Fold, due: Timestamp) -> Option<Timestamp> {
 /// How long before `due` an answer already counts: never more than a tenth of the gap before it, or behind it if it
 /// is the first.
 fn early_of(job: &Job, anchor: Timestamp, due: Timestamp) -> SignedDuration {
-    let gap = match &job.schedule {
-        Schedule::Every { period, .. } => Some(*period),
-        schedule => match schedule.previous_due(anchor, due) {
-            Some(previous) => Some(due.duration_since(previous)),
-            None => schedule.next_due(anchor, due).map(|next| next.duration_since(due)),
-        },
+    let gap = if let Schedule::Every { period, .. } = &job.schedule {
+        Some(*period)
+    } else if let Some(previous) = job.schedule.previous_due(anchor, due) {
+        Some(due.duration_since(previous))
+    } else {
+        job.schedule.next_due(anchor, due).map(|next| next.duration_since(due))
     };
     gap.map_or(job.limits.early, |gap| job.limits.early.min(gap / 10))
 }

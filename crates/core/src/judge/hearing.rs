@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::folding::Folding;
-use super::{Gap, Step};
+use super::{Gap, Step, just_after};
 use crate::evidence::{Evidence, Exit, Kind, RunId};
 use crate::job::{Job, Limits};
-use crate::state::{Answer, Flip, Heard, JobState, MAX_RUNNING, UnderWay, Verdict};
+use crate::state::{Answer, Flip, Heard, JobState, MAX_RUNNING, UnderWay};
 
 /// Pieces of evidence being followed, one after the other.
 pub(super) struct Hearing<'a> {
@@ -50,7 +50,7 @@ impl<'a> Hearing<'a> {
             Kind::Success | Kind::Fail(_) => {
                 let bad_evidence = self.job.plain_object && matches!(kind, Kind::Fail(_));
                 let (run, duration) = (evidence.run, evidence.report.duration);
-                self.ended(evidence, Answer { at, run, kind, started: None, duration, bad_evidence });
+                self.ended(evidence, Answer { at, run, kind, started: None, duration, bad_evidence, second: false });
             }
         }
     }
@@ -179,13 +179,14 @@ impl<'a> Hearing<'a> {
         if old.verdict == fold.verdict {
             return;
         }
+        // What became true before the last change was told is only learnt now; and an incident that is closed already
+        // must not be opened again under its own name.
+        let told = self.step.flips.last().or(state.flips.last()).map_or(Timestamp::MIN, |flip| flip.at);
         self.step.flips.push(Flip {
             old: old.verdict,
             new: fold.verdict,
             reason: fold.reason,
-            // What became true before the last change did was only learnt now; and an incident that is closed already
-            // must not be opened again under its own name.
-            at: if fold.since > old.since { fold.since } else { unweighed.learnt.max(old.since) },
+            at: if fold.since > told { fold.since } else { unweighed.learnt.max(just_after(told)) },
             late_delivered: unweighed.late_delivered || unweighed.earliest < old.since,
         });
     }
@@ -228,7 +229,12 @@ fn shorten(job: &Job, state: &mut JobState, gaps: &[Gap]) {
     let most = 2 * in_a_row as usize;
     while state.tail.len() > most {
         let oldest = state.tail.remove(0);
-        let until = oldest.at;
+        // Where the start seems to be later than the end, it must not be taken for another run's when it is read again.
+        let next = state.tail[0].at;
+        let until = oldest.started.filter(|started| *started < next).map_or(oldest.at, |at| at.max(oldest.at));
+        for answer in state.tail.iter_mut().filter(|answer| answer.run == oldest.run) {
+            answer.second = true;
+        }
         let mut folding = Folding::resume(job, gaps, state.base, &[]);
         let later = state.tail.iter().filter_map(Answer::under_way);
         let open: Vec<UnderWay> = state.running.iter().copied().chain(later).collect();

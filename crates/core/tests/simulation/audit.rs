@@ -37,6 +37,8 @@ struct Known {
     judged: Ms,
     open: Option<Open>,
     blind: Option<(Timestamp, u32)>,
+    /// When the last flip was.
+    told_until: Ms,
 }
 
 /// A notice that is owed, and what became of it.
@@ -72,6 +74,8 @@ struct Call<'a> {
     missed: u64,
     notices: Vec<&'a Notice>,
     blind: bool,
+    /// When the last flip before was.
+    told_until: Ms,
 }
 
 impl Audit {
@@ -156,6 +160,7 @@ impl Audit {
                     .sum(),
                 notices: called.notices.iter().filter(|notice| notice.job == *slug).collect(),
                 blind: blind.contains_key(slug),
+                told_until: self.jobs[index].told_until,
             };
             self.judge(job, &call, &gaps, other_gaps)?;
             self.notices(job, &call)?;
@@ -191,9 +196,6 @@ impl Audit {
         let in_order = call.news.iter().all(|(at, _)| *at > judged_before);
         let problem = compare(call, &before, &after, in_order);
         let told: Vec<String> = call.flips.iter().map(|flip| tell(flip)).collect();
-        if after.missed != before.missed || call.missed > 0 {
-            self.trace.iter_mut().for_each(|t| t.push((call.now, Some(call.index), format!("missed {} {} in_order {in_order} judged {} next {} look {:?} anchor {} due {:?}", after.missed as i64 - before.missed as i64, call.missed, stamp(judged_before), before.next, call.state.look_again_at, call.state.fold.anchor, call.state.fold.due))));
-        }
         known.story = Some(after);
         if !call.flips.is_empty() || problem.is_some() {
             self.note(call.now, Some(call.index), || format!("roll call: {told:?}"));
@@ -215,6 +217,7 @@ impl Audit {
         for flip in &call.flips {
             let opens = flip.new == Verdict::Down;
             self.tally.incidents += u64::from(opens);
+            known.told_until = flip.at.as_millisecond();
             known.open = opens.then_some(Open { at: flip.at, told: false, reminders: 0 });
         }
         let mut due: Vec<(NoticeKind, Timestamp)> = sight(known, call);
@@ -436,7 +439,10 @@ fn compare(call: &Call<'_>, before: &Story, after: &Story, in_order: bool) -> Op
 }
 
 /// Evidence that comes after others have been judged tells the difference: it flips only to what is true.
+///
+/// What turns out to have been so before the last change was told becomes true when it is learnt.
 fn compare_late(call: &Call<'_>, before: &Story, after: &Story) -> Option<String> {
+    let mut told = call.told_until;
     let mut last = verdict(before.state).0;
     for flip in &call.flips {
         let at = flip.at.as_millisecond();
@@ -444,11 +450,11 @@ fn compare_late(call: &Call<'_>, before: &Story, after: &Story) -> Option<String
             .changes
             .iter()
             .any(|change| change.at == at && verdict(change.to) == (flip.new, flip.reason));
-        let learnt = call.news.iter().any(|(_, received)| at == *received.max(&before.since));
+        let learnt = call.news.iter().any(|(_, received)| at == *received.max(&told));
         if flip.old != last || !happened && !learnt {
             return Some(format!("no flip {} ever happened", tell(flip)));
         }
-        last = flip.new;
+        (last, told) = (flip.new, at);
     }
     (last != verdict(after.state).0).then(|| "the flips do not lead to the verdict".to_owned())
 }

@@ -37,12 +37,13 @@ fn report(seed: u64) -> String {
     let index = failure.job.unwrap_or(0);
     let job = &world.jobs[index];
     format!(
-        "{}\n{:?}\n{:?}\nfrom {} {:?}\n{}\nTENKO_SEED={seed} cargo test -p tenko-core --test simulation\n",
+        "{}\n{:?}\n{:?}\nfrom {} {:?}\n{:?}\n{}\nTENKO_SEED={seed} cargo test -p tenko-core --test simulation\n",
         failure.what,
         job.job.limits,
         job.job.schedule.in_words(),
         stamp(job.rules.expected_from),
         world.store.roll.gaps,
+        world.store.roll.states.get(&job.job.slug),
         world.audit.timeline(failure.job),
     )
 }
@@ -56,7 +57,7 @@ fn years_go_by_and_nothing_is_lost_doubled_or_wrong() {
     for seed in only.map_or(0..u64::MAX, |seed| seed..seed + 1) {
         let mut world = World::new(seed, None, false);
         if world.run().is_err() {
-            panic!("{}", report(seed));
+            panic!("after {} job-years: {}", sum.years(), report(seed));
         }
         sum.add(&world.tally);
         if std::env::var("TENKO_SLOW").is_ok() && seed % 10 == 0 {

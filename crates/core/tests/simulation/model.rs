@@ -78,6 +78,8 @@ pub(crate) struct Run {
     fail: Option<Ms>,
     /// It was over by then, and when exactly was heard too late to matter.
     over: Option<Ms>,
+    /// When it started was heard so late that this is the first moment for which that still matters.
+    matters_from: Ms,
 }
 
 /// All runs of a job that were ever heard of.
@@ -95,7 +97,7 @@ impl Runs {
         };
         let decided = self.decided_until(rules);
         let index = self.0.iter().rposition(|run| run.id == id).unwrap_or_else(|| {
-            self.0.push(Run { id, start: None, success: None, fail: None, over: None });
+            self.0.push(Run { id, start: None, success: None, fail: None, over: None, matters_from: Ms::MIN });
             self.0.len() - 1
         });
         let run = &mut self.0[index];
@@ -109,7 +111,9 @@ impl Runs {
         }
         if at <= decided {
             match said {
-                Said::Start if run.ends().any(|end| end > decided) => run.start = Some(at),
+                Said::Start if run.ends().any(|end| end > decided) => {
+                    (run.start, run.matters_from) = (Some(at), decided + 1);
+                }
                 Said::Start => {}
                 _ => run.over = run.over.or(Some(decided)),
             }
@@ -148,7 +152,8 @@ impl Run {
     /// Whether it was under way at a moment: it had started and neither ended nor overran.
     fn under_way(&self, moment: Ms, rules: &Rules, gaps: &[(Ms, Ms)]) -> bool {
         let (Some(start), Some(max)) = (self.start, rules.max_runtime) else { return false };
-        start <= moment && moment < self.first_end().min(fair_chance(start + max, rules.grace, gaps))
+        let from = start.max(self.matters_from);
+        from <= moment && moment < self.first_end().min(fair_chance(start + max, rules.grace, gaps))
     }
 }
 
@@ -159,6 +164,8 @@ struct Fact {
     when: Ms,
     /// At the same moment: what was heard, then what overran, then what was missed.
     rank: u8,
+    /// Of the same rank: what began first, the run or the due.
+    began: Ms,
     run: Uuid,
     /// When it became true; earlier than `when` if it was judged later because of a gap.
     at: Ms,
@@ -193,7 +200,7 @@ pub(crate) fn story(rules: &Rules, runs: &Runs, gaps: &[(Ms, Ms)], now: Ms) -> S
     let mut facts = heard.clone();
     facts.extend(overran);
     facts.extend(missed);
-    facts.sort_by_key(|fact| (fact.when, fact.rank, fact.run));
+    facts.sort_by_key(|fact| (fact.when, fact.rank, fact.began, fact.run));
     let missed = facts.iter().filter(|fact| fact.bad == Some(Why::Missed)).count() as u64;
     let changes = count(rules, &facts);
     let last = changes.last();
@@ -209,10 +216,10 @@ fn heard(rules: &Rules, runs: &Runs) -> Vec<Fact> {
         if let Some((at, took)) = run.success {
             let took = took.or_else(|| Some(at - run.start?)).filter(|took| *took >= 0);
             let quick = rules.min_runtime.is_some_and(|least| took.is_some_and(|took| took < least));
-            answers.push(Fact { when: at, rank: 0, run: run.id, at, bad: quick.then_some(Why::TooQuick) });
+            answers.push(Fact { when: at, rank: 0, began: 0, run: run.id, at, bad: quick.then_some(Why::TooQuick) });
         }
         if let Some(at) = run.fail {
-            answers.push(Fact { when: at, rank: 0, run: run.id, at, bad: Some(Why::Failed) });
+            answers.push(Fact { when: at, rank: 0, began: 0, run: run.id, at, bad: Some(Why::Failed) });
         }
     }
     answers.sort_by_key(|fact| (fact.when, fact.run));
@@ -226,13 +233,13 @@ fn overran(rules: &Rules, runs: &Runs, gaps: &[(Ms, Ms)], now: Ms, next: &mut Ms
     for run in &runs.0 {
         let Some(at) = run.start.map(|start| start + max) else { continue };
         let when = fair_chance(at, rules.grace, gaps);
-        if run.first_end() <= when {
+        if run.first_end() <= when || when < run.matters_from {
             continue;
         }
         if when > now {
             *next = (*next).min(when);
         } else {
-            overran.push(Fact { when, rank: 1, run: run.id, at, bad: Some(Why::Overran) });
+            overran.push(Fact { when, rank: 1, began: at - max, run: run.id, at, bad: Some(Why::Overran) });
         }
     }
     overran
@@ -240,7 +247,8 @@ fn overran(rules: &Rules, runs: &Runs, gaps: &[(Ms, Ms)], now: Ms, next: &mut Ms
 
 /// Every moment at which a run showed itself.
 fn signs(runs: &Runs) -> Vec<Ms> {
-    let of = |run: &Run| [run.start, run.success.map(|(at, _)| at), run.fail];
+    let start = |run: &Run| run.start.filter(|at| *at >= run.matters_from);
+    let of = |run: &Run| [start(run), run.success.map(|(at, _)| at), run.fail];
     let mut signs: Vec<Ms> = runs.0.iter().flat_map(of).flatten().collect();
     signs.sort_unstable();
     signs
@@ -281,31 +289,38 @@ impl Judging<'_> {
                 }
             }
         }
-        missed
+        // Whoever did not even start for a later due has been found missing already.
+        let outweighed = |(index, (fact, no_start)): (usize, &(Fact, bool))| {
+            let later = missed[index + 1..].iter().any(|(later, no_start)| *no_start && later.when < fact.when);
+            (*no_start || !later).then_some(*fact)
+        };
+        missed.iter().enumerate().filter_map(outweighed).collect()
     }
 
     /// Judges one due; `false` if neither it nor what follows it can be judged yet.
-    fn judge(&self, due: Ms, early: Ms, missed: &mut Vec<Fact>, next: &mut Ms) -> bool {
+    fn judge(&self, due: Ms, early: Ms, missed: &mut Vec<(Fact, bool)>, next: &mut Ms) -> bool {
         let from = due - early;
         let index = self.heard.partition_point(|answer| answer.when < from);
         let heard = self.heard.get(index).map_or(Ms::MAX, |answer| answer.when);
         let overran = self.overran.iter().filter(|fact| fact.at >= from).map(|fact| fact.when).min();
         let answered = heard.min(overran.unwrap_or(Ms::MAX));
         match self.too_late(due, from, answered) {
-            Some((when, _)) if when > self.now => {
+            Some((when, ..)) if when > self.now => {
                 *next = (*next).min(when);
                 return due <= self.now;
             }
-            Some((when, at)) => {
-                missed.push(Fact { when, rank: 2, run: Uuid::nil(), at, bad: Some(Why::Missed) });
+            Some((when, at, no_start)) => {
+                let bad = Some(Why::Missed);
+                missed.push((Fact { when, rank: 2, began: due, run: Uuid::nil(), at, bad }, no_start));
             }
             None => {}
         }
         true
     }
 
-    /// When a due counts as missed, and the moment at which it then was; never, if it is answered in time.
-    fn too_late(&self, due: Ms, from: Ms, answered: Ms) -> Option<(Ms, Ms)> {
+    /// When a due counts as missed, the moment at which it then was, and whether for want of a start; never, if it is
+    /// answered in time.
+    fn too_late(&self, due: Ms, from: Ms, answered: Ms) -> Option<(Ms, Ms, bool)> {
         let grace = self.rules.grace;
         if let Some(within) = self.rules.start_within {
             let at = due + within.min(grace);
@@ -313,12 +328,12 @@ impl Judging<'_> {
             let index = self.signs.partition_point(|sign| *sign < from);
             let shown = self.signs.get(index).copied().unwrap_or(Ms::MAX);
             if answered > when && shown > when {
-                return Some((when, at));
+                return Some((when, at, true));
             }
         }
         let at = due + grace;
         let when = fair_chance(at, grace, self.gaps);
-        (answered > when && !self.under_way(when)).then_some((when, at))
+        (answered > when && !self.under_way(when)).then_some((when, at, false))
     }
 
     fn under_way(&self, moment: Ms) -> bool {

@@ -44,8 +44,11 @@ impl Store {
         wins
     }
 
-    /// The intake starts again and notes that it was away, before anything else.
+    /// The intake starts again and notes that it was away, before anything else. What was decided already, perhaps by
+    /// a clock that is a little ahead, stays.
     pub(crate) fn note_gap(&mut self, from: Ms, to: Ms) {
+        let called = self.roll.called_at.map_or(Ms::MIN, |at| at.as_millisecond() + 1);
+        let (from, to) = (from.max(called), to.max(called));
         self.roll.add_gap(Gap { from: stamp(from), to: stamp(to) });
         self.version += 1;
     }

@@ -324,7 +324,8 @@ impl World {
         let duration = if self.rng.per_mille(habit.says_duration) { Some(end - start) } else { None };
         self.report(index, run, kind, end, duration);
         if self.rng.per_mille(10) {
-            let kind = self.failure();
+            // It said success, and something after it failed all the same.
+            let kind = Kind::Fail(self.rng.pick(&[None, Some(Exit::Code(1)), Some(Exit::Signal(9))]));
             let after = end + self.rng.within(0, period);
             self.report(index, run, kind, after, None);
         }
