@@ -44,7 +44,7 @@ enum Defect {
     ChoosesTheSecond,
     /// A gap that ends off the full hour: systemd passes over the rest of that hour.
     GapOffTheHour,
-    /// An open step over days or hours (`3/27`) that leaves the year or the day of a clock change: systemd 252
+    /// An open step (`3/27`) that leaves its field at the end of a month or on the day of a clock change: systemd 252
     /// normalises the overflow and passes over what follows.
     OpenStepOverflow,
 }
@@ -153,14 +153,16 @@ fn explain(case: &Case, ours: &Answer, theirs: &Answer) -> Option<Defect> {
     );
     let until = second(*theirs.get(place)?).max(until);
     let changes = brute::changes(&zone, (since, until));
-    let new_year = zone.to_datetime(since).year() < zone.to_datetime(until).year();
+    let day = SignedDuration::from_hours(24);
+    let near = brute::changes(&zone, (since - day, until + day));
+    let month = |instant| zone.to_datetime(instant).first_of_month().date();
     if brute::is_repeated(&zone, second(case.from)) {
         Some(Defect::StartsInRepeatedTime)
     } else if brute::is_repeated(&zone, second(theirs[place])) {
         Some(Defect::ChoosesTheSecond)
     } else if changes.iter().any(|(last, first)| last < first && first.minute() != 0) {
         Some(Defect::GapOffTheHour)
-    } else if has_open_step(&case.on_calendar) && (new_year || !changes.is_empty()) {
+    } else if has_open_step(&case.on_calendar) && (month(since) < month(until) || !near.is_empty()) {
         Some(Defect::OpenStepOverflow)
     } else {
         None

@@ -79,7 +79,8 @@ fn nearest(name: &str) -> Option<String> {
 pub(super) fn nearest_word<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     let scored = words.into_iter().map(|word| (distance(&written, &word.to_ascii_lowercase()), word));
-    let best = scored.min_by_key(|(edits, _)| *edits)?;
+    // Of equally near words the one that ends alike: `minuts` is minutes, not minute.
+    let best = scored.min_by_key(|(edits, word)| (*edits, !written.ends_with(&word[word.len() - 1..])))?;
     (written.len() <= 40 && best.0 <= written.len().div_ceil(3).min(3)).then_some(best.1)
 }
 

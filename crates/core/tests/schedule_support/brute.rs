@@ -51,7 +51,9 @@ impl Cron {
     fn day_matches(&self, wall: DateTime) -> bool {
         let of_month = self.fields[2].split(',').any(|part| day_of_month(part, wall));
         let of_week = self.fields[4].split(',').any(|part| day_of_week(part, wall));
-        let star = |field: &String| if self.bare_star { field == "*" } else { field.starts_with('*') };
+        let star = |field: &String| {
+            if self.bare_star { field == "*" || field == "*/1" } else { field.starts_with('*') }
+        };
         if star(&self.fields[2]) || star(&self.fields[4]) { of_month && of_week } else { of_month || of_week }
     }
 }
