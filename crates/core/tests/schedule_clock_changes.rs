@@ -57,7 +57,8 @@ fn dues(expression: &str, name: &str, zone: &TimeZone, scheduler: Scheduler, cha
         let mark = if due < change { "" } else { "'" };
         format!("{}{mark}", zone.to_datetime(due).strftime("%H:%M"))
     });
-    shown.collect::<Vec<_>>().join(" ")
+    let shown = shown.collect::<Vec<_>>().join(" ");
+    if shown.is_empty() { "none".to_owned() } else { shown }
 }
 
 /// Times after the change are marked with an apostrophe.

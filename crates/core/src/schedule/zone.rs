@@ -21,6 +21,13 @@ pub(super) fn find(name: &str) -> Result<TimeZone, Flaw> {
     found.ok_or_else(|| unknown(name))
 }
 
+/// The name of a zone, or its offset when it has none.
+pub(super) fn shown(zone: &TimeZone) -> String {
+    let offset =
+        || zone.to_fixed_offset().map_or_else(|_| "unnamed zone".to_owned(), |offset| format!("UTC{offset}"));
+    zone.iana_name().map_or_else(offset, str::to_owned)
+}
+
 /// jiff reads `Etc/Unknown` as a zone that behaves like UTC, and the database has one for machines not yet set up.
 fn is_real(name: &str) -> bool {
     !["etc/unknown", "factory", "posixrules"].contains(&name.to_ascii_lowercase().as_str())
