@@ -1,4 +1,5 @@
 //! Calendar events against `systemd-analyze calendar` and PyPI `oncalendar`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 mod schedule_support;
 

@@ -1,4 +1,5 @@
 //! What schedules mean, as timelines.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod schedule_support;
 

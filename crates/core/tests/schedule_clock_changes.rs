@@ -1,4 +1,5 @@
 //! What each scheduler does in every clock change from 2026 to 2030, in ten zones.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod schedule_support;
 

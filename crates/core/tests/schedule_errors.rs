@@ -1,4 +1,5 @@
 //! What people see when a schedule is wrong.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
 //! EventBridge expressions: the examples of its user guides and its rules.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod schedule_support;
 

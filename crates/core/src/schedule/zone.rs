@@ -91,24 +91,33 @@ pub(super) fn nearest_word<'a>(written: &str, words: impl IntoIterator<Item = &'
     (written.len() <= 40 && best.0 <= written.len().div_ceil(3).min(3)).then_some(best.1)
 }
 
-/// Edits between two texts (insert, delete, replace, swap of neighbours).
+/// More edits than anybody makes by mistake in a name.
+const TOO_FAR: usize = 4;
+
+/// Edits between two texts (insert, delete, replace, swap of neighbours), or [`TOO_FAR`] when their lengths or they
+/// themselves say so.
 fn distance(left: &str, right: &str) -> usize {
+    const LONGEST: usize = 48;
     let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
+    if right.len() >= LONGEST || left.len().abs_diff(right.len()) >= TOO_FAR {
+        return TOO_FAR;
+    }
+    let mut before = [0; LONGEST];
+    let mut above: [usize; LONGEST] = std::array::from_fn(|column| column);
     for (row, &a) in left.iter().enumerate() {
-        let mut current = vec![row + 1];
+        let mut current = [row + 1; LONGEST];
         for (column, &b) in right.iter().enumerate() {
             let replaced = above[column] + usize::from(a != b);
             let mut best = replaced.min(above[column + 1] + 1).min(current[column] + 1);
             if row > 0 && column > 0 && a == right[column - 1] && left[row - 1] == b {
                 best = best.min(before[column - 1] + 1);
             }
-            current.push(best);
+            current[column + 1] = best;
         }
-        before = std::mem::replace(&mut above, current);
+        before = above;
+        above = current;
     }
-    above[right.len()]
+    above[right.len()].min(TOO_FAR)
 }
 
 /// A zone as the list of its offsets from 1970 to 2199.
