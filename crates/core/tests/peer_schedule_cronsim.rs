@@ -1,4 +1,5 @@
 //! crontab expressions against PyPI `cronsim`, an independent reading of Debian's cron.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
 mod schedule_support;
 

@@ -1,4 +1,5 @@
 //! What schedules mean, as timelines.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod schedule_support;
 
@@ -190,4 +191,12 @@ fn a_fixed_offset_is_a_zone_too() {
     let spec = ScheduleSpec { cron: vec!["0 5 * * *".to_owned()], ..ScheduleSpec::default() };
     let schedule = Schedule::resolve(&spec, &zone).unwrap();
     assert_eq!(dues(&schedule, "2026-01-01T00:00Z", 1), ["2026-01-01T20:00:00Z"]);
+    assert_eq!(schedule.to_string(), "0 5 * * * (UTC+09)");
+}
+
+#[test]
+fn a_period_of_nothing_made_by_hand_is_never_due() {
+    let schedule = Schedule::Every { period: SignedDuration::ZERO, tz: TimeZone::UTC };
+    assert_eq!(schedule.next_due(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH), None);
+    assert_eq!(schedule.previous_due(Timestamp::UNIX_EPOCH, Timestamp::MAX), None);
 }

@@ -75,7 +75,7 @@ fn five(fields: &[Token<'_>], scheduler: Scheduler) -> Result<(CivilPattern, Pol
 }
 
 fn domain(name: &'static str, low: u32, high: u32, open_step: bool) -> Domain {
-    Domain { name, low, high, names: &[], named_from: 0, open_step }
+    Domain { name, low, high, names: &[], named_from: 0, open_step, wraps: false }
 }
 
 /// crontab(5): a day must match both day fields when one of them starts with `*`, else either.
@@ -101,7 +101,7 @@ fn day_of_month(field: Token<'_>, relative: &mut Relative, open_step: bool) -> R
     let mut set = 0;
     for part in field.list() {
         if !relative.take_day_of_month(part, &domain)? {
-            set |= domain.element(part)?.bits();
+            set |= domain.bits(part)?;
         }
     }
     Ok(narrow::<u32>(set) & ALL_DAYS)
@@ -116,7 +116,7 @@ fn day_of_week(field: Token<'_>, relative: &mut Relative, open_step: bool) -> Re
             return Err(flaw.hint("write 6 for Saturday, or 5L for the last Friday of the month"));
         }
         if !relative.take_day_of_week(part, &domain)? {
-            set |= domain.element(part)?.bits();
+            set |= domain.bits(part)?;
         }
     }
     Ok(narrow::<u8>(set | set >> 7 & 1) & ALL_WEEK)

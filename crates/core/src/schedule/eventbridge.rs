@@ -73,8 +73,9 @@ fn not_six(inner: Token<'_>, fields: &[Token<'_>]) -> Flaw {
     match fields {
         [minute, hour, day, month, week] => {
             let (day, week) = match (day.text, week.text) {
-                ("*", "*") => ("*", "?"),
-                ("*", week) => ("?", week),
+                ("?", "*") => ("?", "*"),
+                (day, "?" | "*") => (day, "?"),
+                ("*" | "?", week) => ("?", week),
                 (day, _) => (day, "?"),
             };
             flaw.hint(format!("write cron({} {} {day} {} {week} *)", minute.text, hour.text, month.text))
@@ -84,14 +85,14 @@ fn not_six(inner: Token<'_>, fields: &[Token<'_>]) -> Flaw {
 }
 
 fn domain(name: &'static str, low: u32, high: u32) -> Domain {
-    Domain { name, low, high, names: &[], named_from: 0, open_step: true }
+    Domain { name, low, high, names: &[], named_from: 0, open_step: true, wraps: true }
 }
 
 fn years(field: Token<'_>) -> Result<Years, Flaw> {
     if field.text == "*" {
         return Ok(Years::ALL);
     }
-    let domain = domain("year", 1970, 2199);
+    let domain = Domain { wraps: false, ..domain("year", 1970, 2199) };
     let mut years = Years::NONE;
     for part in field.list() {
         domain.element(part)?.values().for_each(|year| years.insert(year.into()));
@@ -124,7 +125,7 @@ fn day_of_month(field: Token<'_>, relative: &mut Relative) -> Result<u32, Flaw> 
     let mut set = 0;
     for part in field.list() {
         if !relative.take_day_of_month(part, &domain)? {
-            set |= domain.element(part)?.bits();
+            set |= domain.bits(part)?;
         }
     }
     Ok(narrow::<u32>(set) & ALL_DAYS)
@@ -141,7 +142,7 @@ fn day_of_week(field: Token<'_>, relative: &mut Relative) -> Result<u8, Flaw> {
         if part.is("L") {
             set |= 1 << 7;
         } else if !relative.take_day_of_week(part, &domain)? {
-            set |= domain.element(part)?.bits();
+            set |= domain.bits(part)?;
         }
     }
     Ok(narrow::<u8>(set >> 1) & ALL_WEEK)

@@ -71,6 +71,8 @@ pub(super) struct Domain {
     pub(super) named_from: u32,
     /// `5/15` means 5, 20, 35, 50. Not all crons agree.
     pub(super) open_step: bool,
+    /// `22-2` means 22, 23, 0, 1, 2.
+    pub(super) wraps: bool,
 }
 
 pub(super) const MONTH_NAMES: [&str; 12] =
@@ -80,7 +82,14 @@ pub(super) const DAY_NAMES: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI
 impl Domain {
     /// The set of all values of a list, as bits.
     pub(super) fn set(&self, field: Token<'_>) -> Result<u64, Flaw> {
-        field.list().try_fold(0, |set, part| Ok(set | self.element(part)?.bits()))
+        field.list().try_fold(0, |set, part| Ok(set | self.bits(part)?))
+    }
+
+    /// The values of one part of a list, as bits.
+    pub(super) fn bits(&self, part: Token<'_>) -> Result<u64, Flaw> {
+        let size = self.high - self.low + 1;
+        let within = |value: u32| if value > self.high { value - size } else { value };
+        Ok(self.element(part)?.values().map(within).fold(0, |set, value| set | 1 << value))
     }
 
     /// One part of a list: `*`, a value or a range, each perhaps with a step.
@@ -114,6 +123,9 @@ impl Domain {
         let (first, last) = (self.value(low)?, self.value(high)?);
         if first <= last {
             return Ok(Steps { low: first, high: last, step: 1 });
+        }
+        if self.wraps {
+            return Ok(Steps { low: first, high: last + self.high - self.low + 1, step: 1 });
         }
         let flaw = values.flaw(format!("{} runs backwards; ranges do not wrap around", quoted(values.text)));
         Err(flaw.hint(self.unwrapped(low.text, high.text, first, last)))
@@ -181,6 +193,9 @@ impl Domain {
         if token.text.contains('~') {
             return flaw.hint("a random time cannot be watched; write the time itself");
         }
+        if token.text == "?" {
+            return flaw.hint("write *; the question mark belongs to EventBridge");
+        }
         let long = self.names.iter().find(|name| token.text.to_ascii_uppercase().starts_with(**name));
         match long.copied().or_else(|| nearest_word(token.text, self.names.iter().copied())) {
             Some(near) => flaw.hint(format!("did you mean {near}?")),
@@ -198,9 +213,9 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// The values as bits; those above 63 are left out.
+    /// The values, all below 64, as bits.
     pub(super) fn bits(self) -> u64 {
-        self.values().filter(|value| *value < 64).fold(0, |set, value| set | 1 << value)
+        self.values().fold(0, |set, value| set | 1 << value)
     }
 
     pub(super) fn values(self) -> impl Iterator<Item = u32> {

@@ -76,7 +76,8 @@ impl Schedule {
         match self {
             Self::Unscheduled { .. } => None,
             Self::Every { period, .. } => {
-                let passed = (after.as_nanosecond() - anchor.as_nanosecond()).div_euclid(period.as_nanos());
+                let passed =
+                    (after.as_nanosecond() - anchor.as_nanosecond()).checked_div_euclid(period.as_nanos())?;
                 nth_period(anchor, *period, passed.max(0) + 1)
             }
             Self::Calendar(calendar) => calendar.next(after),
@@ -90,8 +91,8 @@ impl Schedule {
         match self {
             Self::Unscheduled { .. } => None,
             Self::Every { period, .. } => {
-                let passed =
-                    (before.as_nanosecond() - anchor.as_nanosecond() - 1).div_euclid(period.as_nanos());
+                let passed = (before.as_nanosecond() - anchor.as_nanosecond() - 1)
+                    .checked_div_euclid(period.as_nanos())?;
                 (passed >= 1).then(|| nth_period(anchor, *period, passed)).flatten()
             }
             Self::Calendar(calendar) => calendar.previous(before),
@@ -130,8 +131,7 @@ impl fmt::Display for Schedule {
             Self::Unscheduled { .. } => f.write_str("no schedule"),
             Self::Every { period, .. } => write!(f, "every {}", duration::shown(*period)),
             Self::Calendar(calendar) => {
-                let zone = calendar.tz.iana_name().unwrap_or("own zone");
-                write!(f, "{} ({zone})", calendar.texts.join(", "))
+                write!(f, "{} ({})", calendar.texts.join(", "), zone::shown(&calendar.tz))
             }
         }
     }

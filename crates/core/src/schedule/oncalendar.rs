@@ -166,11 +166,14 @@ fn read_date(field: Token<'_>, pattern: &mut CivilPattern) -> Result<(), Flaw> {
     read_day(day, from_end, &mut pattern.days)
 }
 
+/// systemd counts only as far from the end as every month reaches.
+const MOST_FROM_END: u32 = 28;
+
 fn read_day(field: Token<'_>, from_end: bool, days: &mut Days) -> Result<(), Flaw> {
     if !from_end {
         days.of_month = narrow(Part::DAY.set(field)?);
     } else if field.text != "*" {
-        let part = Part { from_end, ..Part::DAY };
+        let part = Part { high: MOST_FROM_END, from_end, ..Part::DAY };
         let from_end = narrow::<u32>(part.set(field)?) >> 1;
         days.of_month = 0;
         days.relative = Some(Box::new(Relative { from_end, ..Relative::default() }));
@@ -232,7 +235,7 @@ impl Part {
         field.list().try_fold(0, |set, part| Ok(set | self.steps(part)?.bits()))
     }
 
-    /// `5`, `1..5`, `0/15` or `1..9/2`. As in systemd a range or a step must reach a second value.
+    /// `5`, `1..5`, `0/15` or `1..9/2`. As in systemd an open step must reach a second value.
     fn steps(&self, part: Token<'_>) -> Result<Steps, Flaw> {
         let (values, step) = match part.split_once('/') {
             Some((values, step)) => (values, Some(self.step(step)?)),
@@ -271,10 +274,6 @@ impl Part {
         if range.low > range.high {
             let flaw = part.flaw(format!("{} runs backwards; ranges do not wrap around", quoted(part.text)));
             return Err(flaw.hint("write two ranges with a comma between them"));
-        }
-        if range.step > range.high - range.low {
-            let flaw = part.flaw(format!("{} has no second value", quoted(part.text)));
-            return Err(flaw.hint(format!("write {} alone", range.low)));
         }
         Ok(range)
     }

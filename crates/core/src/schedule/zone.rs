@@ -21,6 +21,13 @@ pub(super) fn find(name: &str) -> Result<TimeZone, Flaw> {
     found.ok_or_else(|| unknown(name))
 }
 
+/// The name of a zone, or its offset when it has none.
+pub(super) fn shown(zone: &TimeZone) -> String {
+    let offset =
+        || zone.to_fixed_offset().map_or_else(|_| "unnamed zone".to_owned(), |offset| format!("UTC{offset}"));
+    zone.iana_name().map_or_else(offset, str::to_owned)
+}
+
 /// jiff reads `Etc/Unknown` as a zone that behaves like UTC, and the database has one for machines not yet set up.
 fn is_real(name: &str) -> bool {
     !["etc/unknown", "factory", "posixrules"].contains(&name.to_ascii_lowercase().as_str())
@@ -79,28 +86,38 @@ fn nearest(name: &str) -> Option<String> {
 pub(super) fn nearest_word<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     let scored = words.into_iter().map(|word| (distance(&written, &word.to_ascii_lowercase()), word));
-    let best = scored.min_by_key(|(edits, _)| *edits)?;
+    // Of equally near words the one that ends alike: `minuts` is minutes, not minute.
+    let best = scored.min_by_key(|(edits, word)| (*edits, !written.ends_with(&word[word.len() - 1..])))?;
     (written.len() <= 40 && best.0 <= written.len().div_ceil(3).min(3)).then_some(best.1)
 }
 
-/// Edits between two texts (insert, delete, replace, swap of neighbours).
+/// More edits than anybody makes by mistake in a name.
+const TOO_FAR: usize = 4;
+
+/// Edits between two texts (insert, delete, replace, swap of neighbours), or [`TOO_FAR`] when their lengths or they
+/// themselves say so.
 fn distance(left: &str, right: &str) -> usize {
+    const LONGEST: usize = 48;
     let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
+    if right.len() >= LONGEST || left.len().abs_diff(right.len()) >= TOO_FAR {
+        return TOO_FAR;
+    }
+    let mut before = [0; LONGEST];
+    let mut above: [usize; LONGEST] = std::array::from_fn(|column| column);
     for (row, &a) in left.iter().enumerate() {
-        let mut current = vec![row + 1];
+        let mut current = [row + 1; LONGEST];
         for (column, &b) in right.iter().enumerate() {
             let replaced = above[column] + usize::from(a != b);
             let mut best = replaced.min(above[column + 1] + 1).min(current[column] + 1);
             if row > 0 && column > 0 && a == right[column - 1] && left[row - 1] == b {
                 best = best.min(before[column - 1] + 1);
             }
-            current.push(best);
+            current[column + 1] = best;
         }
-        before = std::mem::replace(&mut above, current);
+        before = above;
+        above = current;
     }
-    above[right.len()]
+    above[right.len()].min(TOO_FAR)
 }
 
 /// A zone as the list of its offsets from 1970 to 2199.

@@ -51,7 +51,9 @@ impl Cron {
     fn day_matches(&self, wall: DateTime) -> bool {
         let of_month = self.fields[2].split(',').any(|part| day_of_month(part, wall));
         let of_week = self.fields[4].split(',').any(|part| day_of_week(part, wall));
-        let star = |field: &String| if self.bare_star { field == "*" } else { field.starts_with('*') };
+        let star = |field: &String| {
+            if self.bare_star { field == "*" || field == "*/1" } else { field.starts_with('*') }
+        };
         if star(&self.fields[2]) || star(&self.fields[4]) { of_month && of_week } else { of_month || of_week }
     }
 }
@@ -144,4 +146,87 @@ pub fn dues(
     let minutes = first..=until.as_second().div_euclid(60);
     let instants = minutes.map(|minute| Timestamp::from_second(minute * 60).unwrap());
     instants.filter(|instant| is_due(matches, rule, zone, *instant)).collect()
+}
+
+/// Whether a calendar event of systemd selects a wall time.
+pub fn on_calendar_matches(text: &str, wall: DateTime) -> bool {
+    text.split_whitespace().all(|part| match part {
+        _ if part.contains(':') => time_matches(part, wall),
+        _ if part.contains(['-', '~']) => date_matches(part, wall),
+        _ => week_matches(part, wall),
+    })
+}
+
+fn time_matches(part: &str, wall: DateTime) -> bool {
+    let mut fields = part.split(':').chain(std::iter::once("0"));
+    let values = [wall.hour(), wall.minute(), wall.second()];
+    values.iter().all(|value| chain_matches(fields.next().unwrap(), i32::from(*value)))
+}
+
+fn date_matches(part: &str, wall: DateTime) -> bool {
+    let (rest, day) = part.rsplit_once(['-', '~']).unwrap();
+    let (year, month) = rest.rsplit_once('-').unwrap_or(("*", rest));
+    let last = i32::from(wall.last_of_month().day());
+    let day_matches = match part.contains('~') {
+        true => chain_matches_down(day, last - i32::from(wall.day()) + 1),
+        false => chain_matches(day, wall.day().into()),
+    };
+    let short = i32::from(wall.year()) - 2000;
+    let year_matches =
+        chain_matches(year, wall.year().into()) || year.len() == 2 && chain_matches(year, short);
+    day_matches && year_matches && chain_matches(month, wall.month().into())
+}
+
+fn chain_matches(chain: &str, value: i32) -> bool {
+    chain.split(',').any(|part| {
+        let (range, step) = part.split_once('/').unwrap_or((part, ""));
+        match range.split_once("..") {
+            _ if range == "*" => true,
+            Some((first, last)) => {
+                let (first, last) = (number(first, &[]), number(last, &[]));
+                (first..=last).contains(&value) && (value - first) % step.parse().unwrap_or(1) == 0
+            }
+            None if step.is_empty() => value == number(range, &[]),
+            None => value >= number(range, &[]) && (value - number(range, &[])) % number(step, &[]) == 0,
+        }
+    })
+}
+
+/// `value` counts from the end, and an open step goes down to 1.
+fn chain_matches_down(chain: &str, value: i32) -> bool {
+    chain.split(',').any(|part| match part.split_once('/') {
+        Some((start, step)) => {
+            value <= number(start, &[]) && (number(start, &[]) - value) % number(step, &[]) == 0
+        }
+        None => chain_matches(part, value),
+    })
+}
+
+fn week_matches(part: &str, wall: DateTime) -> bool {
+    const MONDAY_FIRST: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let place = |name: &str| {
+        let name = name.to_lowercase();
+        MONDAY_FIRST.iter().position(|day| name.starts_with(day)).unwrap()
+    };
+    let today = usize::try_from(wall.weekday().to_monday_zero_offset()).unwrap();
+    part.split(',').any(|part| match part.split_once("..") {
+        Some((first, last)) => (place(first)..=place(last)).contains(&today),
+        None => place(part) == today,
+    })
+}
+
+/// Whether an instant is the second time that its zone's clocks show the same.
+pub fn is_repeated(zone: &TimeZone, instant: Timestamp) -> bool {
+    let offset = zone.to_ambiguous_timestamp(zone.to_datetime(instant)).offset();
+    matches!(offset, AmbiguousOffset::Fold { after, .. } if after == zone.to_offset(instant))
+}
+
+/// The clock before and after each change of a zone in a time.
+pub fn changes(zone: &TimeZone, (after, until): (Timestamp, Timestamp)) -> Vec<(DateTime, DateTime)> {
+    let changes = zone.following(after).take_while(|change| change.timestamp() <= until);
+    let walls = changes.map(|change| {
+        let before = zone.to_offset(change.timestamp() - SignedDuration::from_secs(1));
+        (before.to_datetime(change.timestamp()), change.offset().to_datetime(change.timestamp()))
+    });
+    walls.collect()
 }

@@ -22,6 +22,16 @@ pub fn ask<C: Serialize, A: DeserializeOwned>(script: &str, cases: &[C]) -> Vec<
     answers
 }
 
+/// The zones of PyPI `tzdata`: those of the host may be older than the ones compiled in.
+pub fn zone_directory() -> PathBuf {
+    let peers = std::env::var_os("TENKO_PEERS").expect("TENKO_PEERS names the virtualenv of the oracles");
+    let mut lib = std::fs::read_dir(PathBuf::from(peers).join("lib")).unwrap();
+    let python = lib.next().expect("the virtualenv has a lib").unwrap().path();
+    let zones = python.join("site-packages/tzdata/zoneinfo");
+    assert!(zones.join("Asia/Tokyo").exists(), "PyPI tzdata is missing");
+    zones
+}
+
 /// Runs a command on some input and returns its output; it must succeed.
 pub fn feed(mut command: Command, input: &[u8]) -> Vec<u8> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the oracle starts");
