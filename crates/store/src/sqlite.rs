@@ -55,6 +55,7 @@ impl SqliteStore {
 pub fn append_now(path: &Path, evidence: &[Evidence]) -> Result<Vec<Appended>> {
     let mut connection = schema::open(path)?;
     let doing = "add evidence to";
+    schema::leave_log(&connection).map_err(|source| error::from(doing, path, source))?;
     write::in_transaction(&mut connection, |transaction| write::append(transaction, evidence, Timestamp::now()))
         .map_err(|source| error::from(doing, path, source))
 }

@@ -28,6 +28,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
     let common = cli.common;
     match cli.command {
         Command::Run(run) => Ok(run.execute(&common)),
+        Command::Flush(flush) => flush.execute(&common),
         Command::Ping(ping) => ping.execute(&common),
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
@@ -44,10 +45,10 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 Command::Pause(pause) => pause.execute(&common).await,
                 Command::Resume(resume) => resume.execute(&common).await,
                 Command::Forget(forget) => forget.execute(&common).await,
-                Command::Flush(flush) => flush.execute(&common).await,
                 Command::Notify(notify) => notify.execute(&common).await,
                 Command::Run(_)
                 | Command::Ping(_)
+                | Command::Flush(_)
                 | Command::Init(_)
                 | Command::Schedule(_)
                 | Command::Config(_)

@@ -154,17 +154,17 @@ impl Courier {
 
     /// Whether nothing waits in the spool for this destination.
     pub fn spool_is_empty(&self) -> bool {
-        let spool = Spool::for_store(&self.spool, self.destination.url());
-        spool.and_then(|spool| spool.pending()).map_or(true, |pending| pending.is_empty())
+        match Spool::existing(&self.spool, self.destination.url()) {
+            Ok(Some(spool)) => spool.pending().map_or(true, |pending| pending.is_empty()),
+            _ => true,
+        }
     }
 
     /// When the destination can be reached, what waits for it goes along, as far as time allows.
     fn send_along(&mut self, until: Instant) {
-        let Ok(spool) = Spool::existing(&self.spool, self.destination.url()) else { return };
-        let Some(spool) = spool else { return };
+        let Ok(Some(spool)) = Spool::existing(&self.spool, self.destination.url()) else { return };
         let sent = spool.drain(ALONG, |evidence| {
-            let in_time = Instant::now() < until;
-            if in_time { self.send(std::slice::from_ref(evidence), until).is_ok() } else { false }
+            Instant::now() < until && self.send(std::slice::from_ref(evidence), until).is_ok()
         });
         if let Err(error) = sent {
             tracing::warn!(%error, "can't empty the spool");

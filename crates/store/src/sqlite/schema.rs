@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error;
@@ -14,6 +15,9 @@ use crate::{ErrorKind, Result, StoreError};
 const APPLICATION_ID: i32 = 0x544e_4b4f;
 /// How long is waited for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long the log may get, in pages of 4 KiB, before a process that writes once puts it into the file.
+const LOG_PAGES: i32 = 200;
 
 /// What brings a file from one version to the next. Only ever added to.
 const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
@@ -39,6 +43,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
             check(found, path).map(|_| connection)
         }
     }
+}
+
+/// Lets a process that writes once and ends leave the log as it is: to put it into the file again each time would cost
+/// four more flushes. It is done when the log has some length, so that the next process does not read a long one.
+pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
 }
 
 fn as_it_lies(path: &Path) -> Result<Connection> {

@@ -1,5 +1,63 @@
-//! TEMP
-use std::process::ExitCode; use clap::Args; use crate::cli::Common; use crate::error::CommandError;
-/// Send evidence that could not be delivered before.
-#[derive(Debug, Args)] pub struct Flush {}
-impl Flush { pub async fn execute(self, _c: &Common) -> Result<ExitCode, CommandError> { Ok(ExitCode::SUCCESS) } }
+//! `tenko flush`: sends evidence that could not be delivered before.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tenko_store::spool::Spool;
+
+use crate::cli::Common;
+use crate::error::{CommandError, chain};
+use crate::report::{Courier, Destination};
+use crate::{place, printer};
+
+/// How long one destination may take in all.
+const TIME: Duration = Duration::from_secs(300);
+/// How long one piece may take.
+const PIECE_TIME: Duration = Duration::from_secs(10);
+
+/// Send evidence that could not be delivered before. It counts for the time at which it happened.
+///
+/// Exit codes: 0 nothing is left, 3 something is left.
+#[derive(Debug, Args)]
+pub struct Flush {}
+
+impl Flush {
+    /// Does it.
+    pub fn execute(self, _common: &Common) -> Result<ExitCode, CommandError> {
+        let state_dir = place::state_dir();
+        let spools = Spool::all(&state_dir.join("spool"))?;
+        let mut left = 0;
+        for (url, spool) in spools {
+            left += flush(&url, &spool, &state_dir)?;
+        }
+        Ok(ExitCode::from(if left == 0 { 0 } else { 3 }))
+    }
+}
+
+/// Gives how much is left.
+fn flush(url: &str, spool: &Spool, state_dir: &std::path::Path) -> Result<usize, CommandError> {
+    let destination = Destination::of(url);
+    let shown = destination.shown();
+    let mut courier = Courier::new(destination, state_dir);
+    let until = Instant::now() + TIME;
+    let mut problem = None;
+    let drained = spool.drain(usize::MAX, |evidence| {
+        let this = (Instant::now() + PIECE_TIME).min(until);
+        problem = courier.send(std::slice::from_ref(evidence), this).err();
+        problem.is_none()
+    })?;
+    for bad in &drained.bad {
+        printer::remark(&format!("warning: {} is no evidence, and was moved there", bad.display()));
+    }
+    if drained.busy {
+        printer::remark(&format!("another process is sending to {shown}"));
+    }
+    if drained.sent + drained.left > 0 {
+        printer::print(&format!("{shown}: {} sent, {} left\n", drained.sent, drained.left))?;
+    }
+    if let Some(error) = problem {
+        printer::remark(&format!("{shown}: {}", chain(&error)));
+    }
+    Ok(drained.left)
+}

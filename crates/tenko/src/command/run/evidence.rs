@@ -16,7 +16,7 @@ const TAIL: usize = 8192;
 
 /// What the evidence keeps of the output.
 pub(super) struct Keep {
-    masker: Masker,
+    masked: Vec<String>,
     limits: Option<(usize, usize)>,
 }
 
@@ -26,12 +26,12 @@ impl Keep {
         let named = mask_env.iter().chain(&config.run.mask_env);
         let values: Vec<String> = named.filter_map(|name| std::env::var(name).ok()).collect();
         let limits = (config.run.capture_head.unwrap_or(HEAD), config.run.capture_tail.unwrap_or(TAIL));
-        Self { masker: Masker::new(values), limits: (!no_output).then_some(limits) }
+        Self { masked: values, limits: (!no_output).then_some(limits) }
     }
 
     /// Nothing of the output.
     pub(super) fn nothing() -> Self {
-        Self { masker: Masker::new(Vec::<String>::new()), limits: None }
+        Self { masked: Vec::new(), limits: None }
     }
 
     fn output(&self, captured: &Captured) -> Option<Output> {
@@ -39,7 +39,8 @@ impl Keep {
         if captured.total == 0 {
             return None;
         }
-        let (head, tail) = self.masker.mask_captured(captured);
+        // The patterns take a while to prepare, which a silent command need not wait for.
+        let (head, tail) = Masker::new(&self.masked).mask_captured(captured);
         let (mut head, mut tail) = (lossy(&head), lossy(&tail));
         let mut omitted = captured.omitted();
         if omitted == 0 {
