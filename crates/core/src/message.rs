@@ -131,7 +131,7 @@ fn severity(kind: NoticeKind) -> Severity {
     match kind {
         NoticeKind::Down | NoticeKind::Reminder(_) => Severity::Bad,
         NoticeKind::Up | NoticeKind::Known => Severity::Good,
-        NoticeKind::Unknown => Severity::Warning,
+        NoticeKind::Unknown | NoticeKind::Unstored => Severity::Warning,
         NoticeKind::Test => Severity::Info,
     }
 }

@@ -25,6 +25,7 @@ impl Words for English {
             NoticeKind::Up => format!("{job} is up again"),
             NoticeKind::Unknown => format!("{job}: could not tell whether it ran"),
             NoticeKind::Known => format!("{job}: its evidence can be read again"),
+            NoticeKind::Unstored => format!("{job} ran, but its evidence could not be stored"),
             NoticeKind::Test => format!("{job}: test notice"),
         }
     }
@@ -47,6 +48,11 @@ impl Words for English {
                  what was true of it before is kept."
             ),
             NoticeKind::Known => format!("Its evidence could not be read{span}. It can be read again."),
+            NoticeKind::Unstored => {
+                "The run has ended, as told below. Until its evidence can be stored, a roll call may report it missed; \
+                 the evidence is kept on its host and sent later if there is room."
+                    .to_owned()
+            }
             NoticeKind::Test => {
                 format!(
                     "This is a test of the channel {}. Whoever reads it is reached by it.",

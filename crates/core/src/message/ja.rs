@@ -26,6 +26,7 @@ impl Words for Japanese {
             NoticeKind::Up => format!("{job} 復旧しました"),
             NoticeKind::Unknown => format!("{job} 実行の有無を確認できません"),
             NoticeKind::Known => format!("{job} 実行の記録を再び確認できるようになりました"),
+            NoticeKind::Unstored => format!("{job} 実行されましたが記録を保存できませんでした"),
             NoticeKind::Test => format!("{job} テスト通知"),
         }
     }
@@ -50,6 +51,11 @@ impl Words for Japanese {
             ),
             NoticeKind::Known => {
                 format!("実行の記録を{span}読み取れませんでしたが、再び読み取れるようになりました。")
+            }
+            NoticeKind::Unstored => {
+                "ジョブの実行は下記のとおり終わっています。記録が保存されるまで、点呼では未実行と報告されることがあります。\
+                 空きがあれば記録は実行ホストに残し、後で送信します。"
+                    .to_owned()
             }
             NoticeKind::Test => {
                 format!("通知先 {} のテストです。これが読めれば、通知は届いています。", notice.channel)
