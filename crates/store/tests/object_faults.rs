@@ -1,5 +1,7 @@
 //! The store over a bucket and a directory when something is wrong: rights, servers, bodies, links, damage.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
