@@ -170,7 +170,6 @@ impl Directory {
         let error_of = |kind| StoreError::new(kind, format!("can't {verb} {}{separator}{key}", self.url));
         let failed = match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::ENOENT => error_of(ErrorKind::Missing).hint(self.hint_to_make()),
-            Errno::EACCES | Errno::EPERM if verb == "link" => error_of(ErrorKind::Unfit),
             Errno::EACCES | Errno::EPERM => error_of(ErrorKind::Denied).hint(self.hint_to_permit()),
             Errno::EROFS => error_of(ErrorKind::Denied).hint("the file system is mounted read-only"),
             Errno::ENOSPC | Errno::EDQUOT => {
@@ -252,6 +251,8 @@ fn write_and_link(directory: &OwnedFd, temporary: &str, name: &str, body: &[u8])
     match linkat(directory, temporary, directory, name, AtFlags::empty()) {
         Ok(()) => Ok(Created::New),
         Err(Errno::EEXIST) => Ok(Created::Exists),
+        // link(2): the file system does not support the creation of hard links.
+        Err(Errno::EPERM) => Err(Errno::EOPNOTSUPP.into()),
         Err(errno) => Err(errno.into()),
     }
 }

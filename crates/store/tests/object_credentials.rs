@@ -1,5 +1,7 @@
 //! Credentials of profiles, as a server sees them, and what is said when they can't be had.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use tenko_core::roll::Cursor;
 use tenko_store::ErrorKind;
 use tenko_store::open::{OpenOptions, open};
-use tenko_store::testkit_s3::{Key, TestS3};
+use tenko_store::testkit_s3::TestS3;
 
 fn home_with(config: &str, credentials: &str) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();

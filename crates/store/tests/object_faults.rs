@@ -1,5 +1,7 @@
 //! The store over a bucket and a directory when something is wrong: rights, servers, bodies, links, damage.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -372,4 +374,28 @@ async fn a_clock_of_the_server_that_is_off_loses_nothing() {
         let second = store.news(&first.cursor, Timestamp::now()).await.unwrap();
         assert!(second.evidence.iter().any(|one| one.run.0.as_u128() == 2), "skew {skew}");
     }
+}
+
+async fn seventy_commits(server: &TestS3, key: Key) {
+    let store = server.open("", key).await.unwrap();
+    for base in store.load().await.unwrap().version.. {
+        assert_eq!(commit(&store, base).await.unwrap(), Commit::Won(base + 1));
+        if base % 70 == 69 {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn old_rolls_are_removed_where_there_is_a_right_to() {
+    let server = TestS3::start().await;
+    server.skew_clock(-2 * 86_400);
+    seventy_commits(&server, Key::Checker).await;
+    let rolls = || server.keys().iter().filter(|key| key.ends_with(".zst")).count();
+    assert_eq!(rolls(), 70, "without the right they stay for a lifecycle rule");
+    assert!(server.count(Ask::Delete) > 0);
+    seventy_commits(&server, Key::Admin).await;
+    assert_eq!(rolls(), 20 + 12, "twenty were left by the 128th, and twelve were written since");
+    let store = server.open("", Key::Admin).await.unwrap();
+    assert_eq!(store.load().await.unwrap().version, 140);
 }

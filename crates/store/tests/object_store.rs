@@ -1,5 +1,7 @@
 //! The store over a bucket and over a directory: what it promises, and what it costs.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};

@@ -106,9 +106,9 @@ pub(super) fn is_no_object(error: &Error) -> bool {
 }
 
 /// The error that a caller gets.
-pub(crate) fn explain(url: &str, rights: Rights, doing: Doing, key: &str, error: Error) -> StoreError {
-    let answer = Answer::of(&error);
-    let (kind, hint) = meaning(&answer, &error, rights, doing);
+pub(crate) fn explain(url: &str, rights: Rights, doing: Doing, key: &str, error: &Error) -> StoreError {
+    let answer = Answer::of(error);
+    let (kind, hint) = meaning(&answer, error, rights, doing);
     let verb = match doing {
         Doing::Write => "write",
         Doing::Read => "read",
@@ -117,7 +117,7 @@ pub(crate) fn explain(url: &str, rights: Rights, doing: Doing, key: &str, error:
     };
     let separator = if key.is_empty() { "" } else { "/" };
     let told =
-        StoreError::new(kind, format!("can't {verb} {url}{separator}{key}")).because(cause(&answer, &error));
+        StoreError::new(kind, format!("can't {verb} {url}{separator}{key}")).because(cause(&answer, error));
     match hint {
         Some(hint) => told.hint(hint),
         None => told,

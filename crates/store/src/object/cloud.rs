@@ -55,7 +55,7 @@ impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
         })
     }
 
-    fn failed(&self, doing: Doing, key: &str, error: Error) -> StoreError {
+    fn failed(&self, doing: Doing, key: &str, error: &Error) -> StoreError {
         answer::explain(&self.place.url, self.place.rights, doing, key, error)
     }
 
@@ -107,7 +107,7 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
                     tokio::time::sleep(Duration::from_millis(25 << tries)).await;
                     tries += 1;
                 }
-                Err(error) => return Err(self.failed(Doing::Write, key, error)),
+                Err(error) => return Err(self.failed(Doing::Write, key, &error)),
             }
         }
     }
@@ -116,14 +116,16 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
         let found = match self.store.get_opts(&self.path(key)?, GetOptions::default()).await {
             Ok(found) => found,
             Err(error) if answer::is_no_object(&error) => return Ok(None),
-            Err(error) => return Err(self.failed(Doing::Read, key, error)),
+            Err(error) => return Err(self.failed(Doing::Read, key, &error)),
         };
         if found.meta.size > at_most as u64 {
             return Err(too_long(&self.place.url, key, at_most));
         }
         let mut bytes = Vec::new();
         let mut parts = found.into_stream();
-        while let Some(part) = parts.try_next().await.map_err(|error| self.failed(Doing::Read, key, error))? {
+        while let Some(part) =
+            parts.try_next().await.map_err(|error| self.failed(Doing::Read, key, &error))?
+        {
             if bytes.len() + part.len() > at_most {
                 return Err(too_long(&self.place.url, key, at_most));
             }
@@ -136,7 +138,7 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
         match self.store.head(&self.path(key)?).await {
             Ok(found) => Ok(Some(meta(key.to_owned(), &found))),
             Err(error) if answer::is_no_object(&error) => self.ensure_bucket().await.map(|()| None),
-            Err(error) => Err(self.failed(Doing::Read, key, error)),
+            Err(error) => Err(self.failed(Doing::Read, key, &error)),
         }
     }
 
@@ -153,7 +155,7 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
             ..PaginatedListOptions::default()
         };
         let page = self.store.list_paginated(Some(&of_all), options).await;
-        let page = page.map_err(|error| self.failed(Doing::List, "", error))?;
+        let page = page.map_err(|error| self.failed(Doing::List, "", &error))?;
         let next = page.page_token.map(|token| After::Page { key: after.key().to_owned(), token });
         let ours = page.result.objects.iter().filter_map(|object| {
             let key = object.location.as_ref().strip_prefix(&self.place.prefix)?;
@@ -168,7 +170,7 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
         match self.store.delete(&self.path(key)?).await {
             Ok(()) => Ok(()),
             Err(error) if answer::is_no_object(&error) => Ok(()),
-            Err(error) => Err(self.failed(Doing::Remove, key, error)),
+            Err(error) => Err(self.failed(Doing::Remove, key, &error)),
         }
     }
 }

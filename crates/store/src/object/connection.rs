@@ -99,9 +99,9 @@ fn respell_keys(page: Vec<u8>) -> Vec<u8> {
         let (key, rest) = part.split_at(part.find('<').unwrap_or(part.len()));
         respelled.push_str(OPEN);
         if is_harmless(key) {
-            respelled.push_str(key)
+            respelled.push_str(key);
         } else {
-            respelled.push_str(&respell(key))
+            respelled.push_str(&respell(key));
         }
         respelled.push_str(rest);
     }

@@ -149,7 +149,10 @@ impl S3 for Backend {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.with(&request.input.bucket, |bucket| Ok(drop(bucket.remove(&request.input.key))))?;
+        self.with(&request.input.bucket, |bucket| {
+            bucket.remove(&request.input.key);
+            Ok(())
+        })?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
