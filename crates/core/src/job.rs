@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::name::{ChannelName, Slug};
 use crate::schedule::{Schedule, ScheduleSpec};
 
+pub use resolve::SpecError;
+
 /// Something that is expected to run, resolved: nothing in it can be wrong any more.
 #[derive(Clone, Debug)]
 pub struct Job {

@@ -3,6 +3,8 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+#[cfg(feature = "testkit")]
+pub mod conformance;
 mod credentials;
 pub mod directory;
 pub mod error;
@@ -25,6 +27,7 @@ use tenko_core::state::{Flip, Missed};
 use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
+pub use memory::MemoryStore;
 
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -1,30 +1,32 @@
-//! `memory:`: the reference. It promises what the others promise, and is as plain as can be.
+//! The reference: what a store promises, in the fewest words. Forgets everything when the last handle is dropped.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::state::{Flip, Missed};
-use tenko_core::{Evidence, RunId, Slug};
+use tenko_core::{Evidence, Kind, RunId, Slug};
 
-use crate::{Appended, Commit, Facts, News, Result, Snapshot, Store};
+use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
 
-/// Evidence and the roll, in this process, until it ends.
-#[derive(Debug, Default)]
+/// A store in memory. Clones are handles on the same store.
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    kept: Mutex<Kept>,
+    shelf: Arc<Mutex<Shelf>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    evidence: Vec<Evidence>,
-    known: HashSet<(Slug, RunId, &'static str)>,
-    snapshot: Snapshot,
-    flips: BTreeMap<Slug, Vec<Flip>>,
-    missed: BTreeMap<Slug, Vec<Missed>>,
-    received: Option<Timestamp>,
+struct Shelf {
+    /// Evidence with its number, which only grows and is the cursor.
+    evidence: Vec<(u64, Evidence)>,
+    known: HashSet<(Slug, RunId, Kind)>,
+    last_number: u64,
+    version: u64,
+    roll: Roll,
+    flips: Vec<(Slug, Flip)>,
+    missed: Vec<(Slug, Missed)>,
 }
 
 impl MemoryStore {
@@ -33,26 +35,25 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// From now on evidence is received at this moment, and not at the moment of this machine's clock.
-    pub fn receive_at(&self, moment: Timestamp) {
-        self.kept().received = Some(moment);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().expect("nothing panics while it holds the lock")
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn add(&mut self, piece: &Evidence) -> Appended {
-        let id = (piece.job.clone(), piece.run, piece.kind.word());
-        if !self.known.insert(id) {
+impl Shelf {
+    fn add(&mut self, evidence: &Evidence) -> Appended {
+        if !self.known.insert(identity(evidence)) {
             return Appended::Known;
         }
-        let received_at = Some(self.received.unwrap_or_else(Timestamp::now));
-        self.evidence.push(Evidence { received_at, ..piece.clone() });
+        self.last_number += 1;
+        let stored = Evidence { received_at: Some(Timestamp::now()), key: None, ..evidence.clone() };
+        self.evidence.push((self.last_number, stored));
         Appended::Added
     }
+}
+
+fn identity(evidence: &Evidence) -> (Slug, RunId, Kind) {
+    (evidence.job.clone(), evidence.run, evidence.kind)
 }
 
 #[async_trait]
@@ -62,71 +63,102 @@ impl Store for MemoryStore {
     }
 
     async fn append(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-        let mut kept = self.kept();
-        Ok(evidence.iter().map(|piece| kept.add(piece)).collect())
+        let mut shelf = self.shelf();
+        Ok(evidence.iter().map(|piece| shelf.add(piece)).collect())
     }
 
     async fn news(&self, since: &Cursor, _now: Timestamp) -> Result<News> {
-        let kept = self.kept();
-        let seen = since.0.parse::<usize>().unwrap_or(0).min(kept.evidence.len());
-        let cursor = Cursor(kept.evidence.len().to_string());
-        Ok(News { evidence: kept.evidence[seen..].to_vec(), unreadable: Vec::new(), cursor })
+        let shelf = self.shelf();
+        let read = since.0.parse().unwrap_or(0);
+        let new = shelf.evidence.iter().filter(|(number, _)| *number > read);
+        Ok(News {
+            evidence: new.map(|(_, evidence)| evidence.clone()).collect(),
+            unreadable: Vec::new(),
+            cursor: Cursor(shelf.last_number.to_string()),
+        })
     }
 
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
-        let wanted = |piece: &&Evidence| job.is_none_or(|job| *job == piece.job) && from <= piece.at && piece.at < to;
-        let mut found: Vec<Evidence> = self.kept().evidence.iter().filter(wanted).cloned().collect();
-        found.sort_by_key(|piece| piece.at);
+        let shelf = self.shelf();
+        let asked = |evidence: &&Evidence| {
+            job.is_none_or(|job| evidence.job == *job) && from <= evidence.at && evidence.at < to
+        };
+        let mut found: Vec<_> =
+            shelf.evidence.iter().map(|(_, piece)| piece).filter(asked).cloned().collect();
+        found.sort_by_key(|evidence| evidence.at);
         Ok(found)
     }
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
-        Ok(evidence.clone())
+        let shelf = self.shelf();
+        let wanted = identity(evidence);
+        let found = shelf.evidence.iter().map(|(_, piece)| piece).find(|piece| identity(piece) == wanted);
+        found.cloned().ok_or_else(|| {
+            let Evidence { job, run, kind, .. } = evidence;
+            StoreError::new(ErrorKind::Missing, format!("{kind} of run {run} of {job} is not in memory:"))
+        })
     }
 
     async fn load(&self) -> Result<Snapshot> {
-        Ok(self.kept().snapshot.clone())
+        let shelf = self.shelf();
+        Ok(Snapshot { version: shelf.version, roll: shelf.roll.clone() })
     }
 
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit> {
-        let mut kept = self.kept();
-        if kept.snapshot.version != base {
+        let mut shelf = self.shelf();
+        if shelf.version != base {
             return Ok(Commit::Lost);
         }
-        kept.snapshot = Snapshot { version: base + 1, roll: roll.clone() };
-        for (job, flip) in &changes.flips {
-            kept.flips.entry(job.clone()).or_default().push(*flip);
-        }
-        for (job, missed) in &changes.missed {
-            kept.missed.entry(job.clone()).or_default().push(*missed);
-        }
-        Ok(Commit::Won(base + 1))
+        shelf.version += 1;
+        shelf.roll = roll.clone();
+        shelf.flips.extend_from_slice(&changes.flips);
+        shelf.missed.extend_from_slice(&changes.missed);
+        Ok(Commit::Won(shelf.version))
     }
 
     async fn facts(&self, job: &Slug, limit: usize) -> Result<Facts> {
-        let kept = self.kept();
-        Ok(Facts { flips: newest(kept.flips.get(job), limit), missed: newest(kept.missed.get(job), limit) })
+        let shelf = self.shelf();
+        Ok(Facts {
+            flips: newest(&shelf.flips, job, limit, |flip| flip.at),
+            missed: newest(&shelf.missed, job, limit, |missed| missed.last),
+        })
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64> {
-        let mut kept = self.kept();
-        let count = kept.evidence.len();
-        // Positions are cursors, so what is removed is only what every reader has passed: nothing is renumbered.
-        let old = |piece: &Evidence| piece.at < before;
-        let removed = kept.evidence.iter().filter(|piece| old(piece)).count();
-        if removed < count || removed > 0 {
-            kept.evidence.retain(|piece| !old(piece));
+        let mut shelf = self.shelf();
+        let shelf = &mut *shelf;
+        let old = |evidence: &Evidence| evidence.at < before;
+        for (_, gone) in shelf.evidence.iter().filter(|(_, evidence)| old(evidence)) {
+            shelf.known.remove(&identity(gone));
         }
-        for flips in kept.flips.values_mut() {
-            flips.retain(|flip| flip.at >= before);
-        }
-        for missed in kept.missed.values_mut() {
-            missed.retain(|missed| missed.last >= before);
-        }
-        Ok(removed as u64)
+        let held = shelf.evidence.len() + shelf.flips.len() + shelf.missed.len();
+        shelf.evidence.retain(|(_, evidence)| !old(evidence));
+        shelf.flips.retain(|(_, flip)| flip.at >= before);
+        shelf.missed.retain(|(_, missed)| missed.last >= before);
+        let left = shelf.evidence.len() + shelf.flips.len() + shelf.missed.len();
+        Ok((held - left) as u64)
     }
 }
 
-fn newest<T: Copy>(all: Option<&Vec<T>>, limit: usize) -> Vec<T> {
-    all.into_iter().flatten().rev().take(limit).copied().collect()
+/// The facts about `job`, newest first; of two at the same moment, the one that was decided later.
+fn newest<F: Copy>(facts: &[(Slug, F)], job: &Slug, limit: usize, at: impl Fn(&F) -> Timestamp) -> Vec<F> {
+    let mut of_job: Vec<F> = facts.iter().rev().filter(|(of, _)| of == job).map(|(_, fact)| *fact).collect();
+    of_job.sort_by_key(|fact| std::cmp::Reverse(at(fact)));
+    of_job.truncate(limit);
+    of_job
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::MemoryStore;
+    use crate::conformance::{Fresh, Suite};
+
+    async fn fresh() -> Fresh {
+        let store = MemoryStore::new();
+        Fresh::new(Arc::new(store.clone()), Arc::new(store), ())
+    }
+
+    crate::conformance_tests!(fresh, Suite::default());
 }
