@@ -63,9 +63,13 @@ impl Channel for Command {
             Ok(child) => child,
             Err(error) => return not_started(&error),
         };
-        let group = Group::of(&child);
+        let mut group = Group::of(&child);
         let input = payload(batch, self.language).to_string();
         let ended = tokio::time::timeout(self.options.timeout, talk(child, input)).await;
+        if ended.is_ok() {
+            // It was waited for: its number may belong to somebody else by now.
+            group.0 = None;
+        }
         drop(group);
         match ended {
             Err(_) => later(format!("it did not end within {:?} and was killed", self.options.timeout)),
@@ -75,7 +79,7 @@ impl Channel for Command {
     }
 }
 
-/// Kills the whole process group of a program when dropped, so that nothing is left behind by a time-out or by a
+/// Kills the whole process group of a program when dropped before the program ended, so that nothing is left behind by a time-out or by a
 /// delivery that is given up.
 #[derive(Debug)]
 struct Group(Option<Pid>);
