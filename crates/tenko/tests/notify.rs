@@ -1,5 +1,7 @@
 //! Channels against receivers in the same process.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
