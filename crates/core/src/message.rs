@@ -6,8 +6,6 @@
 mod clean;
 mod en;
 mod ja;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use serde::{Deserialize, Serialize};

@@ -67,6 +67,17 @@ pub fn append_now(url: &str, evidence: &[Evidence]) -> Option<Result<Vec<Appende
     }
 }
 
+/// The directory that a `file:` URL names; `None` for other stores.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no store.
+pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
+    match Target::parse(url)? {
+        Target::Directory(root) => Ok(Some(root)),
+        Target::Memory | Target::Sqlite(_) | Target::Bucket(_) => Ok(None),
+    }
+}
+
 /// A URL as it may be shown: without user, password and whatever stands behind the question mark.
 pub fn redact_url(url: &str) -> String {
     let shown = url.split(['?', '#']).next().unwrap_or_default();

@@ -221,7 +221,7 @@ impl Checker {
             return;
         }
         if let Err(problem) = crate::notify::ping_heartbeat(url).await {
-            report.warnings.push(format!("the heartbeat could not be sent: {problem}"));
+            report.warnings.push(crate::error::chain(&problem));
         }
     }
 }

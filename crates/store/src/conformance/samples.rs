@@ -97,11 +97,13 @@ pub fn state(seed: i64) -> JobState {
     };
     let started = Some(begin);
     let answer =
-        Answer { at: begin, run: run(), kind: Kind::Success, started, duration: None, bad_evidence: true };
+        Answer { at: begin, run: run(), kind: Kind::Success, started, duration: None, bad_evidence: true, second: false };
     let heard =
         Heard { at: begin, run: run(), exit: Some(Exit::Signal(9)), duration: full_report().duration };
     JobState {
         expected_from: begin,
+        schedule: Some("every 1d".into()),
+        configured: true,
         base: fold.clone(),
         fold,
         tail: vec![answer],

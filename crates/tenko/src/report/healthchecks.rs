@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tenko_core::{Evidence, Exit, Kind, Output};
 use url::Url;
 
-use crate::http_client;
+use crate::http_client::{self, CallError};
 
 /// What a server keeps of a body unless it says otherwise (`Ping-Body-Limit`).
 const DEFAULT_LIMIT: usize = 10_000;
@@ -25,18 +25,15 @@ pub enum PingError {
         /// The beginning of what it said.
         body: String,
     },
-    /// The server could not be reached.
-    #[error("can't reach {url}")]
-    Unreachable {
+    /// The server did not answer.
+    #[error("{url} did not answer")]
+    Unanswered {
         /// The URL as it may be shown.
         url: String,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: CallError,
     },
-    /// No client could be made.
-    #[error("can't prepare to send")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Pings, and remembers how much the server wants to hear.
@@ -54,17 +51,14 @@ impl Pinger {
     /// Pings `base` with one piece of evidence; tries again on 408, 429 and 5xx, and when the server can't be reached,
     /// until `until`.
     pub async fn ping(&mut self, base: &Url, evidence: &Evidence, until: Instant) -> Result<(), PingError> {
-        let client = http_client::client().map_err(|error| PingError::Client(error.into()))?;
         let (url, body) = request(base, evidence, self.limit.unwrap_or(DEFAULT_LIMIT));
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match client.post(url.clone()).body(body.clone()).send().await {
-                Ok(answer) => match self.judge(base, answer).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => error,
-                },
-                Err(source) => PingError::Unreachable { url: shown(base), source: source.without_url() },
+            let (error, asked) = match self.once(base, &url, &body).await {
+                Ok(()) => return Ok(()),
+                Err(failed) => failed,
             };
+            pause = asked.unwrap_or(pause);
             if !may_work_later(&error) || Instant::now() + pause >= until {
                 return Err(error);
             }
@@ -73,23 +67,25 @@ impl Pinger {
         }
     }
 
-    async fn judge(&mut self, base: &Url, answer: reqwest::Response) -> Result<(), PingError> {
-        let limit = answer.headers().get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
+    /// One try; a failure comes with how long the server asks to wait.
+    async fn once(&mut self, base: &Url, url: &Url, body: &[u8]) -> Result<(), (PingError, Option<Duration>)> {
+        let call = async { http_client::call(http_client::client()?.post(url.clone()).body(body.to_vec())).await };
+        let answer = call.await.map_err(|source| (PingError::Unanswered { url: shown(base), source }, None))?;
+        let limit = answer.headers.get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
         self.limit = limit.or(self.limit);
-        let status = answer.status();
-        if status.is_success() {
+        if answer.status.is_success() {
             return Ok(());
         }
-        let body = http_client::beginning(answer, 200).await;
-        Err(PingError::Refused { url: shown(base), status: status.as_u16(), body })
+        let said = tenko_core::message::line(&answer.body, 200);
+        let refused = PingError::Refused { url: shown(base), status: answer.status.as_u16(), body: said };
+        Err((refused, answer.retry_after.and_then(|wait| Duration::try_from(wait).ok())))
     }
 }
 
 fn may_work_later(error: &PingError) -> bool {
     match error {
         PingError::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
-        PingError::Unreachable { .. } => true,
-        PingError::Client(_) => false,
+        PingError::Unanswered { source, .. } => !source.is_permanent(),
     }
 }
 
