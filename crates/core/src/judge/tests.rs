@@ -151,17 +151,16 @@ proptest! {
         late in any::<prop::sample::Index>(),
         by in 1..4_usize,
     ) {
-        prop_assume!(!sorted.is_empty());
+        if sorted.is_empty() { return Ok(()) }
         let from = late.index(sorted.len());
         let ends_after = |to: usize| sorted[from + 1..=to].iter().filter(|piece| piece.kind.is_end()).count();
         let most = 2 * job.limits.failures.max(job.limits.recoveries) as usize;
         let to = (from + by).min(sorted.len() - 1);
-        prop_assume!(ends_after(to) < most);
-        prop_assume!(to < sorted.len());
+        if ends_after(to) >= most { return Ok(()) }
         let mut arriving = sorted.clone();
         let piece = arriving.remove(from);
         // Of runs that end in the same moment as the oldest remembered one, the bound says nothing.
-        prop_assume!(sorted.iter().filter(|other| other.at == piece.at).count() == 1);
+        if sorted.iter().filter(|other| other.at == piece.at).count() > 1 { return Ok(()) }
         arriving.insert(to, piece);
         let (mut plain, mut mixed) = (JobState::new(&job, minute(0)), JobState::new(&job, minute(0)));
         sorted.iter().for_each(|piece| hear(&job, &mut plain, piece));
