@@ -168,6 +168,19 @@ proptest! {
         prop_assert_eq!(outcome(&job, plain), outcome(&job, mixed));
     }
 
+    /// At any time the fold follows from what is remembered, and what was let go was decided right.
+    #[test]
+    fn what_is_kept_gives_the_same_fold(job in job(), all in runs(14)) {
+        let mut state = JobState::new(&job, minute(0));
+        for piece in &all {
+            hear(&job, &mut state, piece);
+            step(&job, &mut state, Event::TimePassed, &[], piece.at);
+            let mut folding = Folding::resume(&job, &[], state.base, &[]);
+            folding.replay(&state.tail, &state.running, state.fold.until);
+            prop_assert_eq!(folding.finish(state.fold.until).0, state.fold);
+        }
+    }
+
     /// Evidence handed in one by one, or all at once.
     #[test]
     fn together_is_the_same_as_one_by_one(
