@@ -2,6 +2,7 @@
 //!
 //! `samples/vN/` holds what version N wrote. A file in there is never changed; what is written differently some day
 //! gets a new directory.
+#![expect(clippy::unwrap_used, reason = "the code beside the tests is part of them")]
 
 use std::fs;
 use std::path::PathBuf;
