@@ -11,10 +11,10 @@ use url::Url;
 use crate::credentials::Environment;
 use crate::directory::{self, Directory};
 use crate::error::{ErrorKind, StoreError};
+use crate::memory::MemoryStore;
 use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::{After, Objects, PAGE};
-use crate::memory::MemoryStore;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, Result, SharedStore};
 
@@ -176,9 +176,9 @@ pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjec
     match Target::parse(url)? {
         Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
         Target::Bucket(bucket) => connect(&bucket, options).await.map(PlainObjects),
-        Target::Memory | Target::Sqlite(_) => {
-            Err(wrong(url).because("objects lie in a bucket or a directory").hint("write s3://BUCKET/KEY or file:///PATH"))
-        }
+        Target::Memory | Target::Sqlite(_) => Err(wrong(url)
+            .because("objects lie in a bucket or a directory")
+            .hint("write s3://BUCKET/KEY or file:///PATH")),
     }
 }
 

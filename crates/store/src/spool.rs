@@ -10,8 +10,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tenko_core::format::{self, MAX_EVIDENCE};
 use tenko_core::Evidence;
+use tenko_core::format::{self, MAX_EVIDENCE};
 
 /// The most pieces that are kept for one destination; the oldest give way.
 pub const MAX_PIECES: usize = 10_000;
@@ -100,7 +100,8 @@ impl Spool {
     /// Hands at most `most` pieces to `send`, oldest first, and removes those that it says were sent. Stops at the first
     /// that was not: the rest would fare no better. Of several processes one does this, the others leave it to it.
     pub fn drain(&self, most: usize, mut send: impl FnMut(&Evidence) -> bool) -> io::Result<Drained> {
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(self.directory.join("lock"))?;
+        let lock =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(self.directory.join("lock"))?;
         if lock.try_lock().is_err() {
             return Ok(Drained { busy: true, left: self.pending()?.len(), ..Drained::default() });
         }
@@ -130,7 +131,8 @@ impl Spool {
 
     fn make_room(&self, wanted: u64) -> io::Result<usize> {
         let files = self.pending()?;
-        let sizes: Vec<u64> = files.iter().map(|file| fs::metadata(file).map_or(0, |data| data.len())).collect();
+        let sizes: Vec<u64> =
+            files.iter().map(|file| fs::metadata(file).map_or(0, |data| data.len())).collect();
         let mut bytes: u64 = sizes.iter().sum();
         let mut dropped = 0;
         for (file, size) in files.iter().zip(sizes) {

@@ -56,8 +56,10 @@ pub fn append_now(path: &Path, evidence: &[Evidence]) -> Result<Vec<Appended>> {
     let mut connection = schema::open(path)?;
     let doing = "add evidence to";
     schema::leave_log(&connection).map_err(|source| error::from(doing, path, source))?;
-    write::in_transaction(&mut connection, |transaction| write::append(transaction, evidence, Timestamp::now()))
-        .map_err(|source| error::from(doing, path, source))
+    write::in_transaction(&mut connection, |transaction| {
+        write::append(transaction, evidence, Timestamp::now())
+    })
+    .map_err(|source| error::from(doing, path, source))
 }
 
 #[async_trait]
@@ -77,7 +79,8 @@ impl Store for SqliteStore {
 
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
         let job = job.cloned();
-        self.reading("read evidence in", move |connection| read::between(connection, job.as_ref(), from, to)).await
+        self.reading("read evidence in", move |connection| read::between(connection, job.as_ref(), from, to))
+            .await
     }
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {

@@ -124,7 +124,8 @@ impl Checker {
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
                     let done = self.deliver(held, batches, holder).await?;
-                    let mut report = Report { at: now, roll: done.roll, jobs: decision.jobs, ..Report::default() };
+                    let mut report =
+                        Report { at: now, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
@@ -134,7 +135,10 @@ impl Checker {
                 }
             }
         }
-        let problem = format!("can't store decisions in {}: {TRIES} times another checker was quicker", self.store.url());
+        let problem = format!(
+            "can't store decisions in {}: {TRIES} times another checker was quicker",
+            self.store.url()
+        );
         Err(StoreError::new(ErrorKind::Unavailable, problem))
     }
 
@@ -217,7 +221,9 @@ impl Checker {
         let Some(url) = &self.config.checker.heartbeat else { return };
         let stuck = |moment: Timestamp| report.at.duration_since(moment) > SignedDuration::from_mins(5);
         if report.roll.outbox.items.iter().any(|item| stuck(item.notice.created_at)) {
-            report.warnings.push("the heartbeat was withheld: notices have been undelivered for over 5 minutes".into());
+            report
+                .warnings
+                .push("the heartbeat was withheld: notices have been undelivered for over 5 minutes".into());
             return;
         }
         if let Err(problem) = crate::notify::ping_heartbeat(url).await {

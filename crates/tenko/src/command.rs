@@ -12,8 +12,8 @@ pub mod pause;
 pub mod ping;
 pub mod run;
 pub mod schedule;
-pub mod show;
 mod setup;
+pub mod show;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -60,9 +60,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
 }
 
 /// Commands that wait for a store or a channel do so on one thread: there is little to do and much to wait for.
-pub fn in_runtime<T>(
-    work: impl Future<Output = Result<T, CommandError>>,
-) -> Result<T, CommandError> {
+pub fn in_runtime<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     crate::telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)

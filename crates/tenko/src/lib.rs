@@ -2,11 +2,11 @@
 
 pub mod checker;
 pub mod cli;
-pub mod http_client;
 pub mod command;
 pub mod config;
 pub mod error;
 pub mod exec;
+pub mod http_client;
 pub mod notify;
 pub mod place;
 pub mod printer;

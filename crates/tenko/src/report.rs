@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use tenko_core::notice::{self, Facts};
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::{Evidence, NoticeKind};
+use tenko_store::StoreError;
 use tenko_store::open::{self, OpenOptions};
 use tenko_store::spool::Spool;
-use tenko_store::StoreError;
 
 use crate::config::Config;
 use crate::notify::Channels;
@@ -174,7 +174,8 @@ impl Courier {
 
 /// Waits on this thread, which has no runtime.
 pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, SendError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SendError::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SendError::Runtime)?;
     Ok(runtime.block_on(work))
 }
 

@@ -96,7 +96,8 @@ pub fn job(job: &Job, state: Option<&JobState>, roll: &Roll, now: Timestamp) -> 
 /// Everything about one job at `now`.
 pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestamp) -> JobDetail {
     let limits = &wanted.limits;
-    let mut shown = BTreeMap::from([("grace", words::length(limits.grace)), ("early", words::length(limits.early))]);
+    let mut shown =
+        BTreeMap::from([("grace", words::length(limits.grace)), ("early", words::length(limits.early))]);
     let optional = [
         ("start_within", limits.start_within),
         ("max_runtime", limits.max_runtime),
@@ -169,7 +170,10 @@ fn style_of(verdict: Verdict) -> Style {
 pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     let view = &detail.view;
     let moment = |at: Timestamp| format!("{} ({})", words::moment(at, &view.zone), words::distance(at, now));
-    let mut lines = vec![("job", view.job.to_string()), ("verdict", format!("{}, since {}", coloured(view), moment(view.since)))];
+    let mut lines = vec![
+        ("job", view.job.to_string()),
+        ("verdict", format!("{}, since {}", coloured(view), moment(view.since))),
+    ];
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
     add("problem", view.problem.clone());
     add("about", detail.description.clone());
@@ -188,7 +192,9 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     add("runbook", detail.runbook.clone());
     add("expected from", detail.expected_from.map(moment));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", printer::harmless_but_coloured(value));
+    let line = |(name, value): &(&str, String)| {
+        format!("{name:width$}  {}\n", printer::harmless_but_coloured(value))
+    };
     lines.iter().map(line).collect()
 }
 

@@ -48,6 +48,7 @@ pub fn parse_moment(text: &str, zone: &TimeZone) -> Result<Timestamp, CommandErr
 
 /// A length of time as people write it, of an option.
 pub fn parse_length(option: &str, text: &str) -> Result<SignedDuration, CommandError> {
-    tenko_core::schedule::parse_duration(text)
-        .map_err(|error| CommandError::usage(format!("{option} {text:?}: {error}")).hint("write 30m, 36h or 7d"))
+    tenko_core::schedule::parse_duration(text).map_err(|error| {
+        CommandError::usage(format!("{option} {text:?}: {error}")).hint("write 30m, 36h or 7d")
+    })
 }

@@ -168,8 +168,13 @@ impl Audit {
         let again = roll.look_again_at().map_or(Ms::MAX, Timestamp::as_millisecond);
         if again <= now && blind.is_empty() {
             let of = |state: &JobState| state.look_again_at.is_some_and(|at| at.as_millisecond() <= now);
-            let jobs: Vec<&Slug> = roll.states.iter().filter(|(_, state)| of(state)).map(|(slug, _)| slug).collect();
-            let what = format!("at {} it wants to look again at once: {jobs:?}, {:?}", stamp(now), roll.outbox.ready_at());
+            let jobs: Vec<&Slug> =
+                roll.states.iter().filter(|(_, state)| of(state)).map(|(slug, _)| slug).collect();
+            let what = format!(
+                "at {} it wants to look again at once: {jobs:?}, {:?}",
+                stamp(now),
+                roll.outbox.ready_at()
+            );
             return Err(Failure { job: jobs.first().map(|slug| index_of(slug)), what });
         }
         Ok(())

@@ -136,7 +136,14 @@ impl World {
         self.rng.shuffle(&mut news);
         let is_blind = |job: &&crate::job::SimJob| job.blind(now).is_some();
         let blind = self.jobs.iter().filter(is_blind).map(|job| (job.job.slug.clone(), "403".to_owned()));
-        let reading = Reading { version: self.store.version, roll, news, upto, blind: blind.collect(), now: self.local(index) };
+        let reading = Reading {
+            version: self.store.version,
+            roll,
+            news,
+            upto,
+            blind: blind.collect(),
+            now: self.local(index),
+        };
         self.checkers[index].phase = Phase::Decide(Box::new(reading));
         if self.rng.per_mille(4) { self.rng.within(SECOND, 10 * MINUTE) } else { self.pause() }
     }

@@ -23,10 +23,12 @@ pub(super) fn from(doing: &str, path: &Path, source: rusqlite::Error) -> StoreEr
 fn kind(error: &rusqlite::Error) -> ErrorKind {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => ErrorKind::Full,
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
-            ErrorKind::Denied
+        Some(
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
+        ) => ErrorKind::Denied,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
+            ErrorKind::Unavailable
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => ErrorKind::Unavailable,
         Some(ErrorCode::CannotOpen) => ErrorKind::Missing,
         Some(_) => ErrorKind::Corrupt,
         None => ErrorKind::Corrupt,

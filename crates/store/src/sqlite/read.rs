@@ -15,7 +15,9 @@ const COLUMNS: &str = "e.seq, j.slug, e.run, e.kind, e.exit, e.at, e.received_at
 
 /// Evidence that was added after `since`.
 pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News> {
-    let sql = format!("select {COLUMNS} from evidence e join jobs j on j.id = e.job where e.seq > ?1 order by e.seq");
+    let sql = format!(
+        "select {COLUMNS} from evidence e join jobs j on j.id = e.job where e.seq > ?1 order by e.seq"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([since])?;
     let mut news = News { cursor: Cursor(since.to_string()), ..News::default() };
@@ -24,7 +26,9 @@ pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News
         news.cursor = Cursor(seq.to_string());
         match evidence(row) {
             Ok(piece) => news.evidence.push(piece),
-            Err(error) => news.unreadable.push(Unreadable { key: format!("evidence {seq}"), problem: error.to_string() }),
+            Err(error) => news
+                .unreadable
+                .push(Unreadable { key: format!("evidence {seq}"), problem: error.to_string() }),
         }
     }
     Ok(news)
@@ -43,7 +47,8 @@ pub(super) fn between(
          where {of_job} and e.at >= ?1 and e.at < ?2 order by e.at, e.seq"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![from.as_millisecond(), to.as_millisecond(), job.map(Slug::as_str)])?;
+    let mut rows =
+        statement.query(params![from.as_millisecond(), to.as_millisecond(), job.map(Slug::as_str)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.extend(evidence(row).ok());
@@ -75,7 +80,8 @@ pub(super) fn snapshot(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let (version, rest): (i64, String) =
         connection.query_row("select version, rest from roll", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let small = format::read_roll(rest.as_bytes()).map_err(damaged)?;
-    let mut items = column::<tenko_core::outbox::Item>(connection, "select item from outbox order by position")?;
+    let mut items =
+        column::<tenko_core::outbox::Item>(connection, "select item from outbox order by position")?;
     let mut roll = Roll {
         states: by_slug(connection, "select job, state from states")?,
         declarations: by_slug(connection, "select job, declaration from declarations")?,
@@ -114,12 +120,27 @@ fn parse<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
 pub(super) fn facts(connection: &Connection, job: &Slug, limit: usize) -> rusqlite::Result<Facts> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     Ok(Facts {
-        flips: newest(connection, "select flip from flips where job = ?1 order by seq desc limit ?2", job, limit)?,
-        missed: newest(connection, "select missed from missed where job = ?1 order by seq desc limit ?2", job, limit)?,
+        flips: newest(
+            connection,
+            "select flip from flips where job = ?1 order by seq desc limit ?2",
+            job,
+            limit,
+        )?,
+        missed: newest(
+            connection,
+            "select missed from missed where job = ?1 order by seq desc limit ?2",
+            job,
+            limit,
+        )?,
     })
 }
 
-fn newest<T: DeserializeOwned>(connection: &Connection, sql: &str, job: &Slug, limit: i64) -> rusqlite::Result<Vec<T>> {
+fn newest<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    job: &Slug,
+    limit: i64,
+) -> rusqlite::Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![job.as_str(), limit], |row| parse(row.get_ref(0)?.as_str()?))?;
     rows.collect()

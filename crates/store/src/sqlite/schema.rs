@@ -55,7 +55,8 @@ pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
 fn as_it_lies(path: &Path) -> Result<Connection> {
     let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let uri = format!("file:{escaped}?immutable=1");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(uri, flags).map_err(|source| error::from("open", path, source))
 }
 
@@ -88,7 +89,8 @@ fn migrate(mut connection: Connection, path: &Path) -> Result<Connection> {
         return Ok(connection);
     }
     connection.execute_batch("pragma journal_mode = wal; pragma synchronous = full").map_err(failed)?;
-    let migration = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    let migration =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have been quicker.
     let (_, from) = version(&migration).map_err(failed)?;
     for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {

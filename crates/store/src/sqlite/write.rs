@@ -113,8 +113,16 @@ impl Part {
             rest: String::from_utf8_lossy(&format::write_roll(&small)).into_owned(),
             jobs: changes.jobs.iter().map(job).collect(),
             outbox: roll.outbox.items.iter().map(item).collect(),
-            flips: changes.flips.iter().map(|(slug, f)| (slug.clone(), f.at.as_millisecond(), json(f))).collect(),
-            missed: changes.missed.iter().map(|(slug, m)| (slug.clone(), m.last.as_millisecond(), json(m))).collect(),
+            flips: changes
+                .flips
+                .iter()
+                .map(|(slug, f)| (slug.clone(), f.at.as_millisecond(), json(f)))
+                .collect(),
+            missed: changes
+                .missed
+                .iter()
+                .map(|(slug, m)| (slug.clone(), m.last.as_millisecond(), json(m)))
+                .collect(),
         }
     }
 }
@@ -140,16 +148,25 @@ pub(super) fn commit(connection: &Connection, part: &Part) -> rusqlite::Result<C
     for (slug, at, text) in &part.flips {
         flip.execute(params![slug.as_str(), at, text])?;
     }
-    let mut missed = connection.prepare_cached("insert into missed (job, last, missed) values (?1, ?2, ?3)")?;
+    let mut missed =
+        connection.prepare_cached("insert into missed (job, last, missed) values (?1, ?2, ?3)")?;
     for (slug, last, text) in &part.missed {
         missed.execute(params![slug.as_str(), last, text])?;
     }
     Ok(Commit::Won(next))
 }
 
-fn keep(connection: &Connection, table: &str, column: &str, slug: &Slug, text: Option<&str>) -> rusqlite::Result<()> {
+fn keep(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+    slug: &Slug,
+    text: Option<&str>,
+) -> rusqlite::Result<()> {
     let sql = match text {
-        Some(_) => format!("insert into {table} (job, {column}) values (?1, ?2) on conflict do update set {column} = ?2"),
+        Some(_) => format!(
+            "insert into {table} (job, {column}) values (?1, ?2) on conflict do update set {column} = ?2"
+        ),
         None => format!("delete from {table} where job = ?1"),
     };
     let mut statement = connection.prepare_cached(&sql)?;
@@ -162,7 +179,9 @@ fn keep(connection: &Connection, table: &str, column: &str, slug: &Slug, text: O
 
 fn keep_outbox(connection: &Connection, outbox: &[([u8; 16], String)]) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached("select notice, position, item from outbox")?;
-    let rows = select.query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, (row.get::<_, i64>(1)?, row.get::<_, String>(2)?))))?;
+    let rows = select.query_map([], |row| {
+        Ok((row.get::<_, [u8; 16]>(0)?, (row.get::<_, i64>(1)?, row.get::<_, String>(2)?)))
+    })?;
     let stored: HashMap<[u8; 16], (i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
     let wanted: HashSet<&[u8; 16]> = outbox.iter().map(|(id, _)| id).collect();
     let mut delete = connection.prepare_cached("delete from outbox where notice = ?1")?;

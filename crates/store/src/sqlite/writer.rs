@@ -96,7 +96,9 @@ fn write_batch(connection: &mut Connection, batch: &mut Vec<Work>, path: &Path) 
     });
     match together {
         Ok(done) => batch.drain(..).zip(done).for_each(|(work, done)| answer(work, Ok(done), path)),
-        Err(error) if batch.len() == 1 => batch.drain(..).for_each(|work| answer(work, Err(dup(&error)), path)),
+        Err(error) if batch.len() == 1 => {
+            batch.drain(..).for_each(|work| answer(work, Err(dup(&error)), path))
+        }
         Err(_) => {
             for work in batch.drain(..) {
                 let done = write::in_transaction(connection, |transaction| do_one(transaction, &work));
@@ -118,17 +120,21 @@ fn do_one(connection: &Connection, work: &Work) -> rusqlite::Result<Done> {
     match work {
         Work::Append(evidence, _) => write::append(connection, evidence, Timestamp::now()).map(Done::Append),
         Work::Commit(part, _) => write::commit(connection, part).map(Done::Commit),
-        Work::Prune(before, _) => write::prune(connection, *before).map(|removed| Done::Prune(removed as u64)),
+        Work::Prune(before, _) => {
+            write::prune(connection, *before).map(|removed| Done::Prune(removed as u64))
+        }
     }
 }
 
 /// Whoever does not wait for the answer any more is not told.
 fn answer(work: Work, done: rusqlite::Result<Done>, path: &Path) {
     match work {
-        Work::Append(_, asker) => drop(asker.send(finish(done, "add evidence to", path, |done| match done {
-            Done::Append(appended) => Some(appended),
-            _ => None,
-        }))),
+        Work::Append(_, asker) => {
+            drop(asker.send(finish(done, "add evidence to", path, |done| match done {
+                Done::Append(appended) => Some(appended),
+                _ => None,
+            })))
+        }
         Work::Commit(_, asker) => drop(asker.send(finish(done, "commit to", path, |done| match done {
             Done::Commit(commit) => Some(commit),
             _ => None,

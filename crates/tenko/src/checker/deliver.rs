@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tenko_core::ChannelName;
+use tenko_core::Roll;
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::roll::Changes;
-use tenko_core::Roll;
 use tenko_store::{Commit, ErrorKind, Snapshot, StoreError};
 use uuid::Uuid;
 

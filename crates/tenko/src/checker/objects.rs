@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
-use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
 use tenko_store::StoreError;
+use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
 use uuid::Uuid;
 
 use crate::config::{Config, PlainObject};
@@ -44,7 +44,8 @@ pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Rol
         let (Some(object), Some(job)) = (&configured.object, jobs.get(slug)) else { continue };
         let dues = dues(job, roll.states.get(slug), now);
         if !dues.is_empty() && !buckets.contains_key(object.base()) {
-            buckets.insert(object.base().to_owned(), open_objects(object.base(), &OpenOptions::default()).await);
+            buckets
+                .insert(object.base().to_owned(), open_objects(object.base(), &OpenOptions::default()).await);
         }
         questions.extend(dues.into_iter().map(|due| Question { job, object, due }));
     }
@@ -102,7 +103,11 @@ fn said(error: &StoreError) -> String {
 fn evidence(question: &Question<'_>, key: &str, found: &ObjectMeta, now: Timestamp) -> Evidence {
     let Question { job, object, due } = question;
     let latest = job.schedule.next_due(*due, *due).map_or(now, |next| before(next, job.limits.early));
-    let at = if object.is_dated() { found.last_modified.clamp(*due, latest.max(*due)) } else { found.last_modified };
+    let at = if object.is_dated() {
+        found.last_modified.clamp(*due, latest.max(*due))
+    } else {
+        found.last_modified
+    };
     let problem = problem(object, found, now);
     let kind = if problem.is_some() { Kind::Fail(None::<Exit>) } else { Kind::Success };
     let identity = format!("{}/{key} {} {} {:?}", object.base(), found.last_modified, found.size, found.etag);

@@ -58,13 +58,21 @@ impl Checker {
     pub(super) async fn blinded(&self, known: Option<Outage>, error: &StoreError, now: Timestamp) {
         let Some(dir) = &self.state_dir else { return };
         let problem = crate::error::chain(error);
-        let new = Outage { store: self.store.url(), since: now, tries: 0, problem: String::new(), told: Vec::new() };
+        let new = Outage {
+            store: self.store.url(),
+            since: now,
+            tries: 0,
+            problem: String::new(),
+            told: Vec::new(),
+        };
         let mut outage = known.unwrap_or(new);
         outage.tries = outage.tries.saturating_add(1);
         outage.problem = problem;
         if outage.tries >= BLIND_TRIES {
             for channel in self.everybody() {
-                if !outage.told.contains(&channel) && self.say(&channel, NoticeKind::Unknown, &outage, now).await {
+                if !outage.told.contains(&channel)
+                    && self.say(&channel, NoticeKind::Unknown, &outage, now).await
+                {
                     outage.told.push(channel);
                 }
             }

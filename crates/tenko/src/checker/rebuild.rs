@@ -27,7 +27,12 @@ pub async fn as_of(checker: &Checker, at: Timestamp) -> Result<Report, StoreErro
 
 /// Judges all over again from evidence. What people did (pauses) and what was declared is taken from now, because
 /// nobody keeps when it was otherwise.
-async fn rebuild(checker: &Checker, now: Roll, evidence: &[Evidence], at: Timestamp) -> Result<Report, StoreError> {
+async fn rebuild(
+    checker: &Checker,
+    now: Roll,
+    evidence: &[Evidence],
+    at: Timestamp,
+) -> Result<Report, StoreError> {
     let members = members(&checker.config, &now, evidence);
     let mut jobs = members.jobs;
     for (slug, job) in &mut jobs {

@@ -22,7 +22,11 @@ pub struct Members {
 
 impl Checker {
     /// Who is on the roll, after the declarations in new evidence were read.
-    pub(super) async fn members(&self, roll: &mut Roll, evidence: &[Evidence]) -> Result<Members, StoreError> {
+    pub(super) async fn members(
+        &self,
+        roll: &mut Roll,
+        evidence: &[Evidence],
+    ) -> Result<Members, StoreError> {
         let declared = self.read_declarations(roll, evidence).await?;
         let mut members = members(&self.config, roll, evidence);
         members.declared = declared;
@@ -92,7 +96,9 @@ fn add_declared(config: &Config, slug: &Slug, declaration: &Declaration, members
             job.channels.retain(|channel| {
                 let known = config.channels.contains_key(channel);
                 if !known {
-                    members.warnings.push(format!("job {slug} wants to tell channel {channel}, which is not configured"));
+                    members
+                        .warnings
+                        .push(format!("job {slug} wants to tell channel {channel}, which is not configured"));
                 }
                 known
             });

@@ -73,12 +73,15 @@ impl Check {
             let near = crate::config::nearest(other, report.jobs.keys().map(Slug::as_str));
             let error = CommandError::usage(format!("there is no job {other:?}"));
             return Err(near.map_or(error, |near| {
-                CommandError::usage(format!("there is no job {other:?}")).hint(format!("did you mean {near}?"))
+                CommandError::usage(format!("there is no job {other:?}"))
+                    .hint(format!("did you mean {near}?"))
             }));
         }
         let wanted = |slug: &Slug| self.jobs.is_empty() || self.jobs.iter().any(|name| name == slug.as_str());
         let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
-        Ok(jobs.map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at)).collect())
+        Ok(jobs
+            .map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at))
+            .collect())
     }
 }
 

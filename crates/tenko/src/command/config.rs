@@ -66,9 +66,15 @@ fn check(common: &Common) -> Result<String, CommandError> {
 
 /// A schedule that was given on the command line can't be: with a caret under what is wrong.
 pub(super) fn schedule_error(error: &ScheduleError) -> CommandError {
-    let before: String = error.input().chars().take(error.input()[..error.span().start].chars().count()).collect();
+    let before: String =
+        error.input().chars().take(error.input()[..error.span().start].chars().count()).collect();
     let width = error.input()[error.span()].chars().count().max(1);
-    let shown = format!("{error}\n  {}\n  {}{}", error.input(), " ".repeat(before.chars().count()), "^".repeat(width));
+    let shown = format!(
+        "{error}\n  {}\n  {}{}",
+        error.input(),
+        " ".repeat(before.chars().count()),
+        "^".repeat(width)
+    );
     let refused = CommandError::usage(shown);
     match error.hint() {
         Some(hint) => refused.hint(hint),

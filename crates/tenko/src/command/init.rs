@@ -30,7 +30,8 @@ impl Init {
         let created = options.write(true).create_new(true).mode(0o600).open(&file);
         let mut out = created.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
-                CommandError::usage(format!("{} exists already", file.display())).hint("tenko config check reads it")
+                CommandError::usage(format!("{} exists already", file.display()))
+                    .hint("tenko config check reads it")
             }
             _ => CommandError::usage(format!("can't write {}: {error}", file.display())),
         })?;

@@ -37,7 +37,9 @@ impl Jobs {
         } else {
             printer::print(&view::table(&jobs, known.now))?;
             match known.roll().called_at {
-                Some(at) => printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now))),
+                Some(at) => {
+                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)))
+                }
                 None => printer::remark("the roll has never been called: tenko check calls it"),
             }
         }

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use jiff::tz::TimeZone;
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::state::{Flip, Missed};
 use tenko_core::{Evidence, Exit, Kind, Report, RunId};
@@ -93,14 +93,19 @@ impl Log {
             }
             Entry::Missed(missed) if missed.count == 1 => format!("{at}  missed\n"),
             Entry::Missed(missed) => {
-                format!("{at}  missed {} dues, the last at {}\n", missed.count, words::moment(missed.last, zone))
+                format!(
+                    "{at}  missed {} dues, the last at {}\n",
+                    missed.count,
+                    words::moment(missed.last, zone)
+                )
             }
             Entry::Evidence { run, kind, exit, late_delivered, report, .. } => {
                 let exit = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
                 let took = report.duration.map(|length| format!(", took {}", words::length(length)));
                 let host = report.host.as_ref().map(|host| format!(", on {}", printer::harmless(host)));
                 let late = if *late_delivered { ", delivered late" } else { "" };
-                let message = report.message.as_ref().map(|message| format!(": {}", printer::harmless(message)));
+                let message =
+                    report.message.as_ref().map(|message| format!(": {}", printer::harmless(message)));
                 let rest: String = [took, host, Some(late.into()), message].into_iter().flatten().collect();
                 format!("{at}  {kind}{exit}  run {run}{rest}\n{}", self.output_of(report))
             }

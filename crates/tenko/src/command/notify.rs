@@ -82,9 +82,9 @@ async fn test(setup: &Setup, name: &str) -> Result<ExitCode, CommandError> {
             printer::print(&format!("{name} accepted a test notice\n"))?;
             Ok(ExitCode::SUCCESS)
         }
-        Delivery::Later { problem, .. } => {
-            Err(CommandError::could_not_tell(format!("{name} did not accept a test notice, but may later: {problem}")))
-        }
+        Delivery::Later { problem, .. } => Err(CommandError::could_not_tell(format!(
+            "{name} did not accept a test notice, but may later: {problem}"
+        ))),
         Delivery::Never { problem } => {
             Err(CommandError::usage(format!("{name} refused a test notice: {problem}")))
         }

@@ -46,7 +46,8 @@ pub struct Forget {
 impl Pause {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
-        let done = change(common, &self.job, |job, roll, now| state(job, roll, now).pause(now).map(Some)).await?;
+        let done =
+            change(common, &self.job, |job, roll, now| state(job, roll, now).pause(now).map(Some)).await?;
         say(&self.job, if done { "is paused" } else { "was paused already" })
     }
 }
@@ -54,7 +55,9 @@ impl Pause {
 impl Resume {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
-        let done = change(common, &self.job, |job, roll, now| state(job, roll, now).resume(job, now).map(Some)).await?;
+        let done =
+            change(common, &self.job, |job, roll, now| state(job, roll, now).resume(job, now).map(Some))
+                .await?;
         say(&self.job, if done { "is judged again" } else { "was not paused" })
     }
 }
@@ -65,7 +68,9 @@ impl Forget {
         let setup = Setup::load(common)?;
         if setup.config.jobs.contains_key(self.job.as_str()) {
             let error = CommandError::usage(format!("job {} is in the configuration", self.job));
-            return Err(error.hint(format!("remove [jobs.{}] there; the next roll call forgets it", self.job)));
+            return Err(
+                error.hint(format!("remove [jobs.{}] there; the next roll call forgets it", self.job))
+            );
         }
         change(common, &self.job, |job, roll, _| {
             roll.states.remove(&job.slug);

@@ -72,7 +72,10 @@ impl Ping {
         match courier.deliver(&[evidence], until) {
             Fate::Stored => Ok(ExitCode::SUCCESS),
             Fate::Spooled(error) => {
-                printer::remark(&format!("tenko: evidence of {job} is kept and will be sent later: {}", chain(&error)));
+                printer::remark(&format!(
+                    "tenko: evidence of {job} is kept and will be sent later: {}",
+                    chain(&error)
+                ));
                 Ok(ExitCode::from(3))
             }
             Fate::Lost(error, full) => Err(CommandError::could_not_tell(format!(

@@ -109,7 +109,8 @@ impl Run {
                 printer::remark(&format!("tenko: {}", chain(&error)));
                 let code = error.exit_code();
                 let end = Evidence::new(job, run, Kind::Fail(Some(Exit::Code(code))), started);
-                Reporter { run: self, common: common.clone(), start: end.clone() }.could_not_start(end, &chain(&error));
+                Reporter { run: self, common: common.clone(), start: end.clone() }
+                    .could_not_start(end, &chain(&error));
                 ExitCode::from(code)
             }
         }
@@ -118,7 +119,8 @@ impl Run {
     /// The name of the job: as said, or that of the program. A name that can't be is made one that can: the command
     /// comes first.
     fn job_name(&self) -> Slug {
-        let program = std::path::Path::new(&self.command[0]).file_name().unwrap_or_default().to_string_lossy();
+        let program =
+            std::path::Path::new(&self.command[0]).file_name().unwrap_or_default().to_string_lossy();
         let said = self.job.as_deref().unwrap_or(&program);
         Slug::new(said).unwrap_or_else(|error| {
             let near = error.suggestion().and_then(|near| Slug::new(&near).ok());
@@ -150,20 +152,19 @@ impl Run {
     fn task(&self, job: &Slug, run: RunId) -> Task {
         let mut task = Task::new(&self.command[0]);
         task.args = self.command[1..].to_vec();
-        task.timeout = self.timeout.as_deref().and_then(|text| match tenko_core::schedule::parse_duration(text) {
-            Ok(length) => Duration::try_from(length).ok(),
-            Err(error) => {
-                printer::remark(&format!("tenko: --timeout {text:?} is ignored: {error}"));
-                None
-            }
-        });
+        task.timeout =
+            self.timeout.as_deref().and_then(|text| match tenko_core::schedule::parse_duration(text) {
+                Ok(length) => Duration::try_from(length).ok(),
+                Err(error) => {
+                    printer::remark(&format!("tenko: --timeout {text:?} is ignored: {error}"));
+                    None
+                }
+            });
         task.quiet = self.quiet;
         task.clean_exit = self.clean_exit();
         task.capture = evidence::CAPTURE;
-        task.env = vec![
-            ("TENKO_JOB".into(), job.as_str().into()),
-            ("TENKO_RUN_ID".into(), run.to_string().into()),
-        ];
+        task.env =
+            vec![("TENKO_JOB".into(), job.as_str().into()), ("TENKO_RUN_ID".into(), run.to_string().into())];
         task
     }
 
@@ -202,8 +203,12 @@ impl Fallback {
         let url = self.destination.clone().unwrap_or_else(|| place::default_store(&state_dir));
         let courier = Courier::new(Destination::of(&url), &state_dir);
         match courier.keep(std::slice::from_ref(evidence)) {
-            Ok(()) => printer::remark("tenko: reporting took too long; the evidence is kept and will be sent later"),
-            Err(error) => printer::remark(&format!("tenko: reporting took too long, and the evidence is lost: {error}")),
+            Ok(()) => {
+                printer::remark("tenko: reporting took too long; the evidence is kept and will be sent later")
+            }
+            Err(error) => {
+                printer::remark(&format!("tenko: reporting took too long, and the evidence is lost: {error}"))
+            }
         }
     }
 }
@@ -287,7 +292,10 @@ fn hand_over(courier: &mut Courier, config: &Config, pending: &[Evidence], end: 
         Fate::Stored => return,
         Fate::Spooled(error) => {
             let problem = chain(&error);
-            printer::remark(&format!("tenko: evidence of {} is kept and will be sent later: {problem}", end.job));
+            printer::remark(&format!(
+                "tenko: evidence of {} is kept and will be sent later: {problem}",
+                end.job
+            ));
             problem
         }
         Fate::Lost(error, spool) => {
@@ -298,7 +306,9 @@ fn hand_over(courier: &mut Courier, config: &Config, pending: &[Evidence], end: 
     };
     if first {
         let telling = tokio::time::timeout;
-        let said = report::block_on(async { telling(START_TIME, report::tell_unstored(config, end, &problem)).await });
+        let said = report::block_on(async {
+            telling(START_TIME, report::tell_unstored(config, end, &problem)).await
+        });
         if let Ok(Ok(told)) = said {
             for channel in told {
                 printer::remark(&format!("tenko: {channel} was told"));

@@ -162,6 +162,7 @@ fn notice(notice: &Notice) -> Value {
         NoticeKind::Reminder(number) => ("reminder", Some(number)),
         NoticeKind::Unknown => ("unknown", None),
         NoticeKind::Known => ("known", None),
+        NoticeKind::Unstored => ("unstored", None),
         NoticeKind::Test => ("test", None),
     };
     json!({

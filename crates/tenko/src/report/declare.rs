@@ -74,7 +74,10 @@ impl DeclareFlags {
         }
         if let Err(errors) = spec.resolve(job.clone(), &here, None) {
             let problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            return Err(CommandError::usage(format!("what is said about job {job} can't be: {}", problems.join("; "))));
+            return Err(CommandError::usage(format!(
+                "what is said about job {job} can't be: {}",
+                problems.join("; ")
+            )));
         }
         Ok(Some(Declaration { digest: digest(&spec), spec: Some(spec) }))
     }

@@ -68,9 +68,16 @@ impl Pinger {
     }
 
     /// One try; a failure comes with how long the server asks to wait.
-    async fn once(&mut self, base: &Url, url: &Url, body: &[u8]) -> Result<(), (PingError, Option<Duration>)> {
-        let call = async { http_client::call(http_client::client()?.post(url.clone()).body(body.to_vec())).await };
-        let answer = call.await.map_err(|source| (PingError::Unanswered { url: shown(base), source }, None))?;
+    async fn once(
+        &mut self,
+        base: &Url,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<(), (PingError, Option<Duration>)> {
+        let call =
+            async { http_client::call(http_client::client()?.post(url.clone()).body(body.to_vec())).await };
+        let answer =
+            call.await.map_err(|source| (PingError::Unanswered { url: shown(base), source }, None))?;
         let limit = answer.headers.get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
         self.limit = limit.or(self.limit);
         if answer.status.is_success() {

@@ -65,7 +65,13 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// The evidence of the end of a run that began with `start`.
-pub(super) fn end(start: &Evidence, outcome: &Outcome, at: Timestamp, keep: &Keep, clean_exit: &[u8]) -> Evidence {
+pub(super) fn end(
+    start: &Evidence,
+    outcome: &Outcome,
+    at: Timestamp,
+    keep: &Keep,
+    clean_exit: &[u8],
+) -> Evidence {
     let kind = match outcome.exit {
         _ if outcome.timed_out => Kind::Fail(Some(exit(&outcome.exit))),
         _ if outcome.exit.is_clean(clean_exit) => Kind::Success,
