@@ -3,7 +3,10 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+#[cfg(feature = "testkit")]
+pub mod conformance;
 pub mod error;
+pub mod memory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use tenko_core::state::{Flip, Missed};
 use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
+pub use memory::MemoryStore;
 
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;
