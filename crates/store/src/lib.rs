@@ -3,10 +3,13 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+#[cfg(feature = "testkit")]
+pub mod conformance;
 mod credentials;
 pub mod directory;
 pub mod error;
 pub mod layout;
+pub mod memory;
 mod object;
 pub mod open;
 #[cfg(feature = "testkit")]
@@ -22,6 +25,7 @@ use tenko_core::state::{Flip, Missed};
 use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
+pub use memory::MemoryStore;
 
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;

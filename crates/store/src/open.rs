@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, StoreError};
 use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::{After, Objects, PAGE};
-use crate::{Result, SharedStore};
+use crate::{MemoryStore, Result, SharedStore};
 
 pub use crate::object::objects::ObjectMeta;
 
@@ -38,6 +38,7 @@ impl OpenOptions {
 /// [`ErrorKind::Config`] if the URL names no store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
     match Target::parse(url)? {
+        Target::Memory => Ok(Arc::new(MemoryStore::new())),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
         Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options).await?))),
     }
@@ -58,7 +59,7 @@ pub fn check_url(url: &str) -> Result<()> {
 pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
     match Target::parse(url)? {
         Target::Directory(root) => Ok(Some(root)),
-        Target::Bucket(_) => Ok(None),
+        Target::Memory | Target::Bucket(_) => Ok(None),
     }
 }
 
@@ -83,6 +84,7 @@ async fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Ob
 
 /// What a URL names.
 enum Target {
+    Memory,
     Directory(PathBuf),
     Bucket(BucketUrl),
 }
@@ -91,6 +93,8 @@ impl Target {
     fn parse(url: &str) -> Result<Self> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
+            Some("memory") if url.len() == "memory:".len() => Ok(Self::Memory),
+            Some("memory") => Err(wrong(url).because("it takes no path").hint("write memory:")),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),
             _ => Err(unknown(url, scheme.as_deref())),
@@ -154,6 +158,7 @@ pub struct PlainObjects(Arc<dyn Objects>);
 /// [`ErrorKind::Config`] if the URL names neither.
 pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjects> {
     match Target::parse(url)? {
+        Target::Memory => Err(wrong(url).because("it names no objects")),
         Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
         Target::Bucket(bucket) => connect(&bucket, options).await.map(PlainObjects),
     }
