@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "the other promises are kept by the conformance suite here")]
 mod object_promises;
 
 use std::collections::BTreeMap;
@@ -12,13 +13,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tenko_core::roll::{Changes, Cursor, Roll};
+use tenko_store::conformance::{self, Fresh, Suite};
 use tenko_store::open::{OpenOptions, open};
 use tenko_store::{ErrorKind, SharedStore};
 use tokio::process::{Child, Command};
 
-use object_promises::*;
+use object_promises::{evidence, many_pieces_are_all_found};
 
 fn peer(name: &str) -> PathBuf {
     let venv = std::env::var_os("TENKO_PEERS").expect("TENKO_PEERS names the virtualenv with the peers");
@@ -113,19 +115,60 @@ impl Server {
     }
 }
 
+macro_rules! keeps {
+    ($server:expr, $suite:expr, $($promise:ident),+ $(,)?) => {$(
+        let prefix = stringify!($promise);
+        let fresh = Fresh::new($server.open(prefix).await, $server.open(prefix).await, ());
+        conformance::$promise(&fresh, $suite).await;
+    )+};
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs SeaweedFS; run by ./test"]
-async fn seaweedfs_keeps_what_objects_have_to_keep() {
+async fn seaweedfs_keeps_all_promises() {
     let server = Server::seaweed();
     server.wait_until_it_serves().await;
-    goes_round(server.open("round").await).await;
+    let suite = Suite { rounds: 20, pieces: 60, ..Suite::default() };
+    keeps!(
+        server,
+        suite,
+        an_empty_store_is_empty,
+        what_was_appended_is_there_with_the_time_of_receipt,
+        appended_again_it_is_there_once,
+        appended_twice_in_one_batch_it_is_there_once,
+        appended_again_with_another_time_it_is_there_once,
+        two_appenders_of_the_same_evidence_leave_it_there_once,
+        runs_kinds_and_jobs_tell_evidence_apart,
+        exits_are_told_apart,
+        a_second_exit_of_the_same_run_is_known,
+        nothing_appended_is_nothing_added,
+        a_large_batch_is_appended_whole,
+        news_begin_after_the_cursor,
+        news_miss_nothing_while_others_append,
+        news_contain_late_and_early_evidence,
+        an_unknown_cursor_loses_nothing,
+        news_tell_the_digest_of_a_declaration,
+        between_is_half_open_and_sorted,
+        between_keeps_to_one_job,
+        between_finds_evidence_of_any_age,
+        read_gives_back_what_was_appended,
+        read_gives_back_odd_texts,
+        read_gives_back_large_bodies,
+        read_finds_what_between_found,
+        reading_what_is_not_there_is_an_error,
+        a_commit_is_loaded_as_it_was,
+        a_stale_commit_is_lost_and_leaves_nothing,
+        after_loading_again_a_commit_wins,
+        jobs_and_declarations_leave_the_roll,
+        the_outbox_keeps_its_order,
+        a_large_roll_is_loaded_as_it_was,
+        of_many_who_commit_one_wins,
+        facts_are_newest_first_and_limited,
+        prune_removes_what_is_old_and_nothing_else,
+        after_prune_news_go_on,
+        two_handles_see_the_same
+    );
     many_pieces_are_all_found(&server.open("many").await).await;
-    let stores = vec![server.open("race").await, server.open("race").await];
-    eight_writers_have_one_winner(stores, 40).await;
-    let store = server.open("many").await;
-    assert_eq!(store.prune(Timestamp::now() + SignedDuration::from_hours(1)).await.unwrap(), 2500);
-    let missing = store.read(&evidence("job", 1, Timestamp::now())).await.unwrap_err();
-    assert_eq!(missing.kind(), ErrorKind::Missing);
 }
 
 #[tokio::test]
