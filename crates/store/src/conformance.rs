@@ -89,6 +89,8 @@ macro_rules! conformance_tests {
             appended_again_with_another_time_it_is_there_once,
             two_appenders_of_the_same_evidence_leave_it_there_once,
             runs_kinds_and_jobs_tell_evidence_apart,
+            exits_are_told_apart,
+            a_second_exit_of_the_same_run_is_known,
             nothing_appended_is_nothing_added,
             a_large_batch_is_appended_whole,
             news_begin_after_the_cursor,

@@ -58,7 +58,15 @@ impl Directory {
     }
 
     fn create_now(&self, key: &str, body: &[u8]) -> Result<Created> {
-        self.try_create(key, body).map_err(|error| self.failed("write", key, error))
+        let mut created = self.try_create(key, body);
+        // Somebody who prunes may have removed a directory that was empty for a moment.
+        for _ in 0..3 {
+            match &created {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => created = self.try_create(key, body),
+                _ => break,
+            }
+        }
+        created.map_err(|error| self.failed("write", key, error))
     }
 
     fn try_create(&self, key: &str, body: &[u8]) -> io::Result<Created> {

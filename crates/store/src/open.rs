@@ -11,12 +11,11 @@ use url::Url;
 use crate::credentials::Environment;
 use crate::directory::{self, Directory};
 use crate::error::{ErrorKind, StoreError};
-use crate::memory::MemoryStore;
 use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::{After, Objects, PAGE};
 use crate::sqlite::{self, SqliteStore};
-use crate::{Appended, Result, SharedStore};
+use crate::{Appended, MemoryStore, Result, SharedStore};
 
 pub use crate::object::objects::ObjectMeta;
 
@@ -109,7 +108,8 @@ impl Target {
     fn parse(url: &str) -> Result<Self> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
-            Some("memory") => Ok(Self::Memory),
+            Some("memory") if url.len() == "memory:".len() => Ok(Self::Memory),
+            Some("memory") => Err(wrong(url).because("it takes no path").hint("write memory:")),
             Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),

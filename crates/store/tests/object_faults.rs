@@ -399,3 +399,22 @@ async fn old_rolls_are_removed_where_there_is_a_right_to() {
     let store = server.open("", Key::Admin).await.unwrap();
     assert_eq!(store.load().await.unwrap().version, 140);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appending_to_a_directory_and_pruning_it_get_along() {
+    let (place, until) = (tempfile::tempdir().unwrap(), Instant::now() + Duration::from_millis(500));
+    let url = format!("file://{}", place.path().display());
+    let store = open(&url, &OpenOptions::default()).await.unwrap();
+    let pruner = open(&url, &OpenOptions::default()).await.unwrap();
+    let pruning = tokio::spawn(async move {
+        while Instant::now() < until {
+            pruner.prune(Timestamp::now() + SignedDuration::from_hours(1)).await.unwrap();
+        }
+    });
+    let mut number = 0;
+    while !pruning.is_finished() {
+        number += 1;
+        assert_eq!(store.append(&[evidence(number)]).await.unwrap(), [Appended::Added]);
+    }
+    pruning.await.unwrap();
+}

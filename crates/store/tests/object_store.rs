@@ -2,35 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+mod object_promises;
 
 use jiff::{SignedDuration, Timestamp};
-use tenko_core::evidence::{Kind, RunId};
+use object_promises::*;
 use tenko_core::roll::{Changes, Cursor, Roll};
-use tenko_core::{Evidence, Slug};
 use tenko_store::open::{OpenOptions, open};
 use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
-use tenko_store::{Appended, Commit, ErrorKind, SharedStore};
-use uuid::Uuid;
-
-fn evidence(job: &str, number: u128, at: Timestamp) -> Evidence {
-    Evidence::new(Slug::new(job).unwrap(), RunId(Uuid::from_u128(number)), Kind::Success, at)
-}
-
-fn some_evidence(count: u128) -> Vec<Evidence> {
-    let now = Timestamp::now();
-    (0..count).map(|number| evidence("job", number, now)).collect()
-}
+use tenko_store::{Commit, ErrorKind, SharedStore};
 
 async fn directory() -> (tempfile::TempDir, SharedStore) {
     let place = tempfile::tempdir().unwrap();
     let url = format!("file://{}", place.path().display());
     let store = open(&url, &OpenOptions::default()).await.unwrap();
     (place, store)
-}
-
-fn roll_of(second: i64) -> Roll {
-    Roll { called_at: Some(Timestamp::from_second(second).unwrap()), ..Roll::default() }
 }
 
 #[tokio::test]
@@ -44,21 +29,6 @@ async fn evidence_goes_round_through_a_bucket() {
 async fn evidence_goes_round_through_a_directory() {
     let (_place, store) = directory().await;
     goes_round(store).await;
-}
-
-async fn goes_round(store: SharedStore) {
-    let now = Timestamp::now();
-    let mut sent = evidence("daily-report", 7, now);
-    sent.report.message = Some("all 12 rows".into());
-    assert_eq!(store.append(std::slice::from_ref(&sent)).await.unwrap(), [Appended::Added]);
-    assert_eq!(store.append(std::slice::from_ref(&sent)).await.unwrap(), [Appended::Known]);
-    let news = store.news(&Cursor::default(), now).await.unwrap();
-    assert_eq!(news.evidence.len(), 1);
-    let told = &news.evidence[0];
-    assert_eq!((&told.job, told.run, told.kind, told.at), (&sent.job, sent.run, sent.kind, sent.at));
-    assert_eq!(told.effective_at(), sent.at);
-    let read = store.read(told).await.unwrap();
-    assert_eq!((read.report, read.received_at), (sent.report, told.received_at));
 }
 
 #[tokio::test]
@@ -103,10 +73,8 @@ async fn a_hundred_pieces_of_evidence_cost_one_list() {
 async fn two_and_a_half_thousand_pieces_cost_three_lists() {
     let server = TestS3::start().await;
     let store = server.open("prod", Key::Admin).await.unwrap();
-    store.append(&some_evidence(2500)).await.unwrap();
-    server.reset_counts();
-    let news = store.news(&Cursor::default(), Timestamp::now()).await.unwrap();
-    assert_eq!((news.evidence.len(), server.count(Ask::List), server.count(Ask::Get)), (2500, 3, 0));
+    many_pieces_are_all_found(&store).await;
+    assert_eq!((server.count(Ask::List), server.count(Ask::Get)), (3, 0));
 }
 
 #[tokio::test]
@@ -142,26 +110,6 @@ async fn a_commit_of_which_the_answer_was_lost_is_ours_all_the_same() {
     };
     assert_eq!(settled, Commit::Won(2));
     assert_eq!(store.commit(1, &roll_of(2), &Changes::default()).await.unwrap(), Commit::Lost);
-}
-
-async fn eight_writers_have_one_winner(stores: Vec<SharedStore>, rounds: u64) {
-    let stores = Arc::new(stores);
-    for round in 0..rounds {
-        let base = stores[0].load().await.unwrap().version;
-        let tasks = (0..8).map(|writer| {
-            let stores = Arc::clone(&stores);
-            // Every other round all of them write the same.
-            let roll = roll_of(i64::try_from(round * 10 + if round % 2 == 0 { writer } else { 0 }).unwrap());
-            let writer = usize::try_from(writer).unwrap();
-            tokio::spawn(async move {
-                let store = &stores[writer % stores.len()];
-                store.commit(base, &roll, &Changes::default()).await.unwrap()
-            })
-        });
-        let commits: Vec<Commit> = futures::future::try_join_all(tasks).await.unwrap();
-        let winners = commits.iter().filter(|commit| **commit != Commit::Lost).count();
-        assert_eq!(winners, 1, "round {round}: {commits:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ fn told(error: &tenko_store::StoreError) -> String {
 #[test]
 fn good_urls_are_accepted() {
     for url in [
+        "memory:",
         "file:///var/lib/tenko",
         "s3://acme-rollcall",
         "s3://acme-rollcall/prod/eu",
@@ -34,6 +35,7 @@ fn of_bad_urls_it_is_said_what_is_wrong() {
         "file://var/lib/tenko",
         "file:/var/lib/tenko",
         "file:///a?b",
+        "memory://x",
         "s3a://bucket",
         "gcs://bucket",
         "ftp://host/x",

@@ -112,25 +112,42 @@ pub async fn two_appenders_of_the_same_evidence_leave_it_there_once(fresh: &Fres
     assert_eq!(names_of(&everything(&fresh.other).await), names_of(&pieces));
 }
 
-/// Evidence differs by job, by run and by kind, and a kind by its exit. Runs need not be `UUIDv7`.
+/// Evidence differs by job, by run and by kind. Runs need not be `UUIDv7`.
 pub async fn runs_kinds_and_jobs_tell_evidence_apart(fresh: &Fresh, suite: Suite) {
     let at = now();
-    let kinds = [Kind::Start, Kind::Success, Kind::Log, Kind::Fail(None)].into_iter();
-    let codes = [0, 1, 2, 9, 127, 255].map(|code| Kind::Fail(Some(Exit::Code(code))));
-    let signals = [1, 9, 15, 64].map(|number| Kind::Fail(Some(Exit::Signal(number))));
-    let kinds: Vec<_> = kinds.chain(codes).chain(signals).collect();
-    let runs =
-        [Uuid::nil(), Uuid::max(), Uuid::from_u128(1), Uuid::new_v5(&Uuid::nil(), b"x"), Uuid::now_v7()];
+    let exits = [Some(Exit::Code(0)), Some(Exit::Code(255)), Some(Exit::Signal(9)), None].into_iter();
+    let runs = [Uuid::nil(), Uuid::max(), Uuid::from_u128(1), Uuid::from_u128(2)];
     let mut pieces = Vec::new();
     for job in ["a", "b", "a-b_c"] {
-        for run in runs {
-            pieces.extend(kinds.iter().map(|kind| Evidence::new(slug(job), RunId(run), *kind, at)));
+        for (run, exit) in runs.into_iter().zip(exits.clone()) {
+            let kinds = [Kind::Start, Kind::Success, Kind::Log, Kind::Fail(exit)];
+            pieces.extend(kinds.map(|kind| Evidence::new(slug(job), RunId(run), kind, at)));
         }
     }
     let answer = append(&fresh.store, &pieces).await;
     assert_eq!(answer.len(), pieces.len());
     assert!(!suite.tells_known || answer.iter().all(|answer| *answer == Appended::Added));
     assert_eq!(names_of(&everything(&fresh.store).await), names_of(&pieces));
+}
+
+/// Every exit code and every signal comes back.
+pub async fn exits_are_told_apart(fresh: &Fresh, _: Suite) {
+    let codes = [0, 1, 2, 9, 127, 128, 255].map(|code| Some(Exit::Code(code)));
+    let signals = [0, 1, 9, 15, 64, 255].map(|number| Some(Exit::Signal(number)));
+    let exits = codes.into_iter().chain(signals).chain([None]);
+    let pieces: Vec<_> = exits.map(|exit| evidence("job", Kind::Fail(exit), now())).collect();
+    append(&fresh.store, &pieces).await;
+    assert_eq!(names_of(&everything(&fresh.other).await), names_of(&pieces));
+}
+
+/// A run ends badly but once, whatever its exit is said to be.
+pub async fn a_second_exit_of_the_same_run_is_known(fresh: &Fresh, _: Suite) {
+    let first = evidence("job", Kind::Fail(None), now());
+    let second = Evidence { kind: Kind::Fail(Some(Exit::Code(3))), ..first.clone() };
+    append(&fresh.store, std::slice::from_ref(&first)).await;
+    append(&fresh.store, std::slice::from_ref(&second)).await;
+    let found = everything(&fresh.store).await;
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 /// Nothing is a batch too.
@@ -329,8 +346,9 @@ pub async fn read_gives_back_odd_texts(fresh: &Fresh, _: Suite) {
 
 /// 200 kB, of a kind that does not compress, and of one that does.
 pub async fn read_gives_back_large_bodies(fresh: &Fresh, _: Suite) {
-    let noise: String =
-        (0..200_000_u64).map(|n| char::from(b' ' + (n * n * 2_654_435_761 % 8_191 % 94) as u8)).collect();
+    let noise: String = (0..200_000_u64)
+        .map(|n| char::from(b' ' + (n.wrapping_mul(n).wrapping_mul(2_654_435_761) % 8_191 % 94) as u8))
+        .collect();
     for text in [noise, "x".repeat(200_000)] {
         let report = Report { message: Some(text), ..Report::default() };
         let piece = Evidence { report, ..evidence("job", Kind::Success, now()) };

@@ -21,10 +21,11 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// How many keys of evidence that was sent a while ago are remembered.
 const REMEMBERED: usize = 4096;
 
-type Identity = (Slug, RunId, Kind);
+/// Evidence is one by these, whatever its exit is said to be.
+type Identity = (Slug, RunId, &'static str);
 
 fn identity(job: &Slug, run: RunId, kind: Kind) -> Identity {
-    (job.clone(), run, kind)
+    (job.clone(), run, kind.word())
 }
 
 /// Under which keys evidence was sent first.
@@ -39,7 +40,7 @@ impl Sent {
             known.clear();
         }
         let first = known.entry(identity(&key.job, key.run, key.kind)).or_insert_with(|| key.clone());
-        if (first.at, &first.digest) != (key.at, &key.digest) {
+        if (first.kind, first.at, &first.digest) != (key.kind, key.at, &key.digest) {
             *first = key;
         }
         first.clone()
