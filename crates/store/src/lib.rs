@@ -7,6 +7,7 @@
 pub mod conformance;
 pub mod error;
 pub mod memory;
+pub mod sqlite;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;
