@@ -28,6 +28,7 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;

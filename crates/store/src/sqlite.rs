@@ -3,105 +3,145 @@
 //! All writes go through one thread. Whatever has arrived while it was busy becomes one transaction (group commit), and
 //! nobody is answered before that is on disk: WAL with `synchronous=FULL`. Several processes may use the file at once.
 
+mod columns;
 mod error;
-mod read;
+mod evidence;
+mod file;
+mod readers;
+mod rolls;
 mod schema;
-mod write;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
-use crate::{Appended, Commit, Facts, News, Result, Snapshot, Store};
-use writer::Writer;
+use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
+use file::File;
+use readers::Readers;
+use writer::{Work, Writer};
 
 /// A store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    path: PathBuf,
+    file: Arc<File>,
+    readers: Arc<Readers>,
     writer: Writer,
 }
 
 impl SqliteStore {
     /// Opens the file, and creates it, its directory and its tables if they are missing. A directory that is created
-    /// is for its owner alone, and so is the file.
+    /// is for its owner alone, and so is the file. A file that can only be read is opened to be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the file is something else, [`ErrorKind::Newer`] if a newer Tenko wrote it; neither is
+    /// touched. [`ErrorKind::Denied`] if it may not be read, or created.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = schema::open(path)?;
-        Ok(Self { path: path.to_owned(), writer: Writer::start(path, connection)? })
+        let file = Arc::new(File::new(path));
+        let connection = match schema::open(&file) {
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                schema::open_to_read(&file).map_err(|_| error)?;
+                None
+            }
+            opened => Some(opened?),
+        };
+        let writer = Writer::start(&file, connection)?;
+        Ok(Self { readers: Arc::new(Readers::new(&file)), file, writer })
     }
 
-    /// Reads on a connection of its own, so that writing does not wait for it.
+    /// Reads on a connection of its own, so that it waits for no writer and no writer waits for it.
     async fn reading<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let path = self.path.clone();
-        let joined = tokio::task::spawn_blocking(move || {
-            let connection = schema::open_to_read(&path)?;
-            work(&connection).map_err(|source| error::from(doing, &path, source))
-        });
-        joined.await.map_err(|source| error::gone(doing, &self.path).because(source))?
+        let readers = Arc::clone(&self.readers);
+        let joined = tokio::task::spawn_blocking(move || readers.read(doing, work));
+        joined.await.map_err(|source| error::gone(doing, self.file.path()).because(source))?
     }
 }
 
 /// Adds evidence to the store at `path` and returns when it is on disk. For processes that do one thing and end: no
 /// runtime and no second thread.
+///
+/// # Errors
+/// As [`SqliteStore::open`] and [`Store::append`].
 pub fn append_now(path: &Path, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-    let mut connection = schema::open(path)?;
-    let doing = "add evidence to";
-    schema::leave_log(&connection).map_err(|source| error::from(doing, path, source))?;
-    write::in_transaction(&mut connection, |transaction| {
-        write::append(transaction, evidence, Timestamp::now())
+    let file = File::new(path);
+    let mut connection = schema::open(&file)?;
+    let failed = |source| error::from("add evidence to", path, source);
+    schema::leave_log(&connection).map_err(failed)?;
+    writer::in_transaction(&mut connection, |connection| {
+        evidence::append(connection, evidence, Timestamp::now())
     })
-    .map_err(|source| error::from(doing, path, source))
+    .map_err(failed)
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     fn url(&self) -> String {
-        format!("sqlite://{}", self.path.display())
+        format!("sqlite://{}", self.file.path().display())
     }
 
     async fn append(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-        self.writer.append(evidence.to_vec()).await
+        let evidence = evidence.to_vec();
+        self.writer.ask("add evidence to", |answer| Work::Append(evidence, answer)).await
     }
 
     async fn news(&self, since: &Cursor, _now: Timestamp) -> Result<News> {
-        let since = since.0.parse::<i64>().unwrap_or(0);
-        self.reading("read new evidence in", move |connection| read::news(connection, since)).await
+        // The cursor of another store says nothing here: all of it is new.
+        let since = since.0.parse().unwrap_or(0);
+        self.reading("read new evidence in", move |connection| evidence::news(connection, since)).await
     }
 
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
         let job = job.cloned();
-        self.reading("read evidence in", move |connection| read::between(connection, job.as_ref(), from, to))
-            .await
+        self.reading("read evidence in", move |connection| {
+            evidence::between(connection, job.as_ref(), from, to)
+        })
+        .await
     }
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
-        Ok(evidence.clone())
+        let wanted = evidence.clone();
+        let found =
+            self.reading("read evidence in", move |connection| evidence::read(connection, &wanted)).await?;
+        found.ok_or_else(|| {
+            let Evidence { job, run, kind, .. } = evidence;
+            StoreError::new(
+                ErrorKind::Missing,
+                format!("{kind} of run {run} of {job} is not in {}", self.url()),
+            )
+        })
     }
 
     async fn load(&self) -> Result<Snapshot> {
-        self.reading("read the roll in", read::snapshot).await
+        self.reading("read the roll in", rolls::load).await
     }
 
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit> {
-        let part = write::Part::of(base, roll, changes);
-        self.writer.commit(Arc::new(part)).await
+        let part = rolls::Part::of(base, roll, changes);
+        self.writer.ask("commit to", |answer| Work::Commit(part, answer)).await
     }
 
     async fn facts(&self, job: &Slug, limit: usize) -> Result<Facts> {
         let job = job.clone();
-        self.reading("read facts in", move |connection| read::facts(connection, &job, limit)).await
+        self.reading("read facts in", move |connection| rolls::facts(connection, &job, limit)).await
     }
 
     async fn prune(&self, before: Timestamp) -> Result<u64> {
-        self.writer.prune(before).await
+        let mut all = 0;
+        loop {
+            let removed = self.writer.ask("prune", |answer| Work::Prune(before, answer)).await?;
+            all += removed;
+            if removed == 0 {
+                return Ok(all);
+            }
+        }
     }
 }

@@ -96,8 +96,15 @@ pub fn state(seed: i64) -> JobState {
         unanswered: Some(after(begin, 30)),
     };
     let started = Some(begin);
-    let answer =
-        Answer { at: begin, run: run(), kind: Kind::Success, started, duration: None, bad_evidence: true, second: false };
+    let answer = Answer {
+        at: begin,
+        run: run(),
+        kind: Kind::Success,
+        started,
+        duration: None,
+        bad_evidence: true,
+        second: false,
+    };
     let heard =
         Heard { at: begin, run: run(), exit: Some(Exit::Signal(9)), duration: full_report().duration };
     JobState {

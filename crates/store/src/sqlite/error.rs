@@ -1,57 +1,119 @@
 //! What SQLite says, by what the caller can do about it.
 
+use std::io;
 use std::path::Path;
 
-use rusqlite::ffi::ErrorCode;
+use rusqlite::ffi::{self, ErrorCode};
 
 use crate::{ErrorKind, StoreError};
 
 /// An error of SQLite while `doing` something to the file.
 pub(super) fn from(doing: &str, path: &Path, source: rusqlite::Error) -> StoreError {
     let kind = kind(&source);
-    let error = StoreError::new(kind, format!("can't {doing} {}", path.display()));
-    let error = match kind {
-        ErrorKind::Full => error.hint("make room on the disk; what could not be stored is kept or repeated"),
-        ErrorKind::Denied => error.hint("the file and its directory must be writable for this user"),
-        ErrorKind::Unavailable => error.hint("another process is writing for long; try again"),
-        ErrorKind::Corrupt => error.hint("restore the file from a backup, or move it away to begin anew"),
-        _ => error,
-    };
-    error.because(source)
+    with_hint(StoreError::new(kind, format!("can't {doing} {}", path.display()))).because(source)
 }
 
-fn kind(error: &rusqlite::Error) -> ErrorKind {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => ErrorKind::Full,
-        Some(
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied,
-        ) => ErrorKind::Denied,
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
-            ErrorKind::Unavailable
-        }
-        Some(ErrorCode::CannotOpen) => ErrorKind::Missing,
-        Some(_) => ErrorKind::Corrupt,
-        None => ErrorKind::Corrupt,
-    }
-}
-
-/// An error of the file system.
-pub(super) fn io(doing: &str, path: &Path, source: std::io::Error) -> StoreError {
-    use std::io::ErrorKind as Io;
+/// An error of the file system while `doing` something to the file.
+pub(super) fn io(doing: &str, path: &Path, source: io::Error) -> StoreError {
     let kind = match source.kind() {
-        Io::PermissionDenied | Io::ReadOnlyFilesystem => ErrorKind::Denied,
-        Io::StorageFull | Io::QuotaExceeded => ErrorKind::Full,
-        _ => ErrorKind::Missing,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            ErrorKind::Missing
+        }
+        _ => ErrorKind::Unavailable,
     };
-    StoreError::new(kind, format!("can't {doing} {}", path.display())).because(source)
+    with_hint(StoreError::new(kind, format!("can't {doing} {}", path.display()))).because(source)
 }
 
 /// The thread that should have done it is gone.
 pub(super) fn gone(doing: &str, path: &Path) -> StoreError {
-    StoreError::new(ErrorKind::Unavailable, format!("can't {doing} {}: the writer has ended", path.display()))
+    StoreError::new(ErrorKind::Unavailable, format!("can't {doing} {}: nobody answered", path.display()))
+}
+
+/// The file could be opened to be read only.
+pub(super) fn read_only(doing: &str, path: &Path) -> StoreError {
+    with_hint(StoreError::new(
+        ErrorKind::Denied,
+        format!("can't {doing} {}: it can only be read", path.display()),
+    ))
+}
+
+/// The same error for somebody else who waited for the same transaction.
+pub(super) fn again(error: &StoreError) -> StoreError {
+    let mut copy = StoreError::new(error.kind(), error.to_string());
+    if let Some(hint) = error.help() {
+        copy = copy.hint(hint);
+    }
+    match std::error::Error::source(error) {
+        Some(source) => copy.because(source.to_string()),
+        None => copy,
+    }
 }
 
 /// What is stored in a column is not what was written there.
 pub(super) fn damaged(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, source.into())
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, source.into())
+}
+
+/// Whether the connection can't be trusted any more: what it believes to be on disk may not be there.
+pub(super) fn spoils_connection(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+        )
+    )
+}
+
+/// The file is no SQLite database at all.
+pub(super) fn is_no_database(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+}
+
+fn with_hint(error: StoreError) -> StoreError {
+    let hint = match error.kind() {
+        ErrorKind::Full => "make room on the disk",
+        ErrorKind::Denied => {
+            "the file and its directory must be writable for this user; SQLite keeps a log beside the file"
+        }
+        ErrorKind::Corrupt => "restore the file from a backup, or move it away to begin anew",
+        ErrorKind::Config
+        | ErrorKind::Missing
+        | ErrorKind::Unavailable
+        | ErrorKind::Newer
+        | ErrorKind::Unfit => {
+            return error;
+        }
+    };
+    error.hint(hint)
+}
+
+fn kind(error: &rusqlite::Error) -> ErrorKind {
+    let rusqlite::Error::SqliteFailure(code, _) = error else { return unreadable(error) };
+    match code.code {
+        ErrorCode::DiskFull => ErrorKind::Full,
+        // The index of the log can't grow.
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => ErrorKind::Full,
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
+            ErrorKind::Denied
+        }
+        ErrorCode::CannotOpen => ErrorKind::Denied,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => ErrorKind::Corrupt,
+        ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => ErrorKind::Corrupt,
+        ErrorCode::TooBig => ErrorKind::Unfit,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// A row that was not understood: of a newer Tenko, or damaged.
+fn unreadable(error: &rusqlite::Error) -> ErrorKind {
+    let rusqlite::Error::FromSqlConversionFailure(_, _, source) = error else { return ErrorKind::Corrupt };
+    match source.downcast_ref() {
+        Some(tenko_core::format::FormatError::Newer { .. }) => ErrorKind::Newer,
+        _ => ErrorKind::Corrupt,
+    }
 }

@@ -1,47 +1,59 @@
-//! The tables, and how a file comes to have them.
+//! Opening the file, and how it comes to have its tables.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::ffi::ErrorCode;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error;
+use super::file::File;
 use crate::{ErrorKind, Result, StoreError};
 
 /// `TNKO`, in the header of the file: `PRAGMA application_id`.
 const APPLICATION_ID: i32 = 0x544e_4b4f;
 /// How long is waited for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
-
 /// How long the log may get, in pages of 4 KiB, before a process that writes once puts it into the file.
 const LOG_PAGES: i32 = 200;
+/// How much of a log that was put into the file is kept to be written over, in bytes.
+const LOG_BYTES: i64 = 16 << 20;
 
 /// What brings a file from one version to the next. Only ever added to.
 const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
-
 /// The version that this Tenko writes.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// Opens a file to read and write, and creates what is missing.
-pub(super) fn open(path: &Path) -> Result<Connection> {
-    create(path)?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    migrate(connection, path)
+pub(super) fn open(file: &File) -> Result<Connection> {
+    file.create()?;
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let failed = |source| error::from("prepare", file.path(), source);
+    let state = look(&connection, file)?;
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
+        return Err(error::read_only("write to", file.path()));
+    }
+    let pragmas = format!("pragma synchronous = full; pragma journal_size_limit = {LOG_BYTES}");
+    connection.execute_batch(&pragmas).map_err(failed)?;
+    if state.is_current() { Ok(connection) } else { migrate(connection, file) }
 }
 
-/// Opens a file to read. Where nothing may be written, not even beside it, it is read as it lies there.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|_| as_it_lies(path))?;
-    match version(&connection) {
-        Ok(found) => check(found, path).map(|_| connection),
-        Err(_) => {
-            let connection = as_it_lies(path)?;
-            let found = version(&connection).map_err(|source| error::from("read", path, source))?;
-            check(found, path).map(|_| connection)
+/// Opens a file to read. Where nothing may be written, not even the index of its log, it is read as it lies there.
+pub(super) fn open_to_read(file: &File) -> Result<Connection> {
+    if !file.path().exists() {
+        let missing = StoreError::new(ErrorKind::Missing, format!("there is no {}", file.path().display()));
+        return Err(missing.hint("it is created when evidence is stored for the first time"));
+    }
+    let opened =
+        connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| in_use(connection, file));
+    match opened {
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            let connection = as_it_lies(file).map_err(|_| error)?;
+            tracing::warn!(path = %file.path().display(), "can't write beside the store: what is in its log is not seen");
+            in_use(connection, file)
         }
+        opened => opened,
     }
 }
 
@@ -52,79 +64,112 @@ pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
 }
 
-fn as_it_lies(path: &Path) -> Result<Connection> {
-    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let uri = format!("file:{escaped}?immutable=1");
+fn as_it_lies(file: &File) -> Result<Connection> {
+    let path = file.path().display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags).map_err(|source| error::from("open", path, source))
+    Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)
+        .map_err(|source| error::from("open", file.path(), source))
 }
 
-/// SQLite would create the file for everybody to read.
-fn create(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|source| error::io("create", directory, source))?;
-    }
-    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.map(drop).map_err(|source| error::io("create", path, source))
-}
-
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    let connection = connection.map_err(|source| error::from("open", path, source))?;
-    connection.busy_timeout(BUSY).map_err(|source| error::from("open", path, source))?;
+fn connect(file: &File, access: OpenFlags) -> Result<Connection> {
+    let failed = |source| error::from("open", file.path(), source);
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file.path(), flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-fn migrate(mut connection: Connection, path: &Path) -> Result<Connection> {
-    let failed = |source| error::from("prepare", path, source);
-    let found = version(&connection).map_err(failed)?;
-    if check(found, path)? == VERSION {
-        connection.execute_batch("pragma synchronous = full").map_err(failed)?;
+/// A connection to a file that has its tables.
+fn in_use(connection: Connection, file: &File) -> Result<Connection> {
+    if look(&connection, file)?.is_current() {
         return Ok(connection);
     }
-    connection.execute_batch("pragma journal_mode = wal; pragma synchronous = full").map_err(failed)?;
-    let migration =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    // Another process may have been quicker.
-    let (_, from) = version(&migration).map_err(failed)?;
-    for step in MIGRATIONS.iter().skip(usize::try_from(from).unwrap_or(0)) {
-        migration.execute_batch(step).map_err(failed)?;
+    // Empty or old: to be brought up to date by somebody who may write.
+    let older =
+        StoreError::new(ErrorKind::Missing, format!("{} has not been prepared yet", file.path().display()));
+    Err(older.hint("it is prepared when it is opened by somebody who may write"))
+}
+
+/// What a file says of itself: application and version.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    application: i32,
+    version: i32,
+}
+
+impl State {
+    fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        Ok(Self { application: number("application_id")?, version: number("user_version")? })
     }
-    migration.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    migration.pragma_update(None, "user_version", VERSION).map_err(failed)?;
-    migration.commit().map_err(failed)?;
+
+    fn is_current(self) -> bool {
+        self.application == APPLICATION_ID && self.version == VERSION
+    }
+}
+
+/// What a file says of itself, if this Tenko may use it.
+fn look(connection: &Connection, file: &File) -> Result<State> {
+    let path = file.path().display();
+    let refuse = |kind, hint: &str, problem: String| Err(StoreError::new(kind, problem).hint(hint));
+    let state = match State::of(connection) {
+        Err(source) if error::is_no_database(&source) => {
+            let refused = StoreError::new(ErrorKind::Config, format!("{path} is no SQLite database"));
+            return Err(refused
+                .because(source)
+                .hint("choose another path for the store; nothing was changed"));
+        }
+        state => state.map_err(|source| error::from("open", file.path(), source))?,
+    };
+    let is_empty = || connection.query_row("select count(*) = 0 from sqlite_schema", [], |row| row.get(0));
+    match state {
+        State { application: APPLICATION_ID, version } if version <= VERSION => Ok(state),
+        State { application: APPLICATION_ID, .. } => refuse(
+            ErrorKind::Newer,
+            "upgrade Tenko on this machine; nothing was changed",
+            format!("a newer version of Tenko has written {path}"),
+        ),
+        State { application: 0, version: 0 }
+            if is_empty().map_err(|source| error::from("open", file.path(), source))? =>
+        {
+            Ok(state)
+        }
+        State { .. } => refuse(
+            ErrorKind::Config,
+            "choose another path for the store; nothing was changed",
+            format!("{path} is the database of another application"),
+        ),
+    }
+}
+
+fn migrate(mut connection: Connection, file: &File) -> Result<Connection> {
+    let failed = |source| error::from("prepare", file.path(), source);
+    use_log(&connection).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Another process may have been quicker.
+    let found = look(&transaction, file)?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(found.version).unwrap_or(0)) {
+        transaction.execute_batch(step).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
     Ok(connection)
 }
 
-/// The application and the version that the file says it has.
-fn version(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    Ok((number("application_id")?, number("user_version")?))
-}
-
-/// Gives the version if this Tenko can go on from there.
-fn check((application, version): (i32, i32), path: &Path) -> Result<i32> {
-    let refuse = |kind, problem: &str, hint: &str| {
-        Err(StoreError::new(kind, format!("can't use {}: {problem}", path.display())).hint(hint))
-    };
-    match (application, version) {
-        (0, 0) => Ok(0),
-        (APPLICATION_ID, found) if found <= VERSION => Ok(found),
-        (APPLICATION_ID, _) => refuse(
-            ErrorKind::Newer,
-            "a newer version of Tenko has written it",
-            "upgrade Tenko on this machine; nothing was changed",
-        ),
-        _ => refuse(
-            ErrorKind::Config,
-            "it is the SQLite database of another application",
-            "choose another path for the store; nothing was changed",
-        ),
+/// SQLite does not wait by itself while two processes change the mode of a new file.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.execute_batch("pragma journal_mode = wal") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
     }
 }

@@ -1,157 +1,178 @@
 //! The thread through which everything is written.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tenko_core::Evidence;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{error, write};
-use crate::{Appended, Commit, Result};
+use super::file::{File, Identity};
+use super::{error, evidence, rolls, schema};
+use crate::{Appended, Commit, ErrorKind, Result, StoreError};
 
-/// How much may wait for the disk; whoever comes then waits, too.
+/// How much may wait for the disk; whoever comes then waits for a place.
 const QUEUE: usize = 1024;
 /// The most that becomes one transaction.
-const BATCH: usize = 512;
+const GROUP: usize = 512;
 
-/// Where to send what is to be written.
+/// What is to be written, and whom to tell what came of it.
 #[derive(Debug)]
-pub(super) struct Writer {
-    path: PathBuf,
-    queue: mpsc::Sender<Work>,
-}
-
-#[derive(Debug)]
-enum Work {
+pub(super) enum Work {
     Append(Vec<Evidence>, oneshot::Sender<Result<Vec<Appended>>>),
-    Commit(Arc<write::Part>, oneshot::Sender<Result<Commit>>),
+    Commit(rolls::Part, oneshot::Sender<Result<Commit>>),
     Prune(Timestamp, oneshot::Sender<Result<u64>>),
 }
 
-/// What came of a piece of work, before it is on disk.
+/// What came of a piece of work, once it is on disk.
 enum Done {
     Append(Vec<Appended>),
     Commit(Commit),
     Prune(u64),
 }
 
+/// Where to send what is to be written.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: Arc<File>,
+    queue: mpsc::Sender<Work>,
+}
+
 impl Writer {
     /// Starts the thread. It ends when this is dropped and everything is written.
-    pub(super) fn start(path: &Path, connection: Connection) -> Result<Self> {
+    pub(super) fn start(file: &Arc<File>, connection: Option<Connection>) -> Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
-        let place = path.to_owned();
+        let open = connection.map(|connection| (file.identity(), connection));
+        let pen = Pen { file: Arc::clone(file), open };
         let named = thread::Builder::new().name("sqlite-writer".into());
-        let started = named.spawn(move || write_all(connection, work, &place));
-        started.map_err(|source| error::io("start the writer of", path, source))?;
-        Ok(Self { path: path.to_owned(), queue })
+        let started = named.spawn(move || pen.write_all(work));
+        started.map_err(|source| error::io("start the writer of", file.path(), source))?;
+        Ok(Self { file: Arc::clone(file), queue })
     }
 
-    pub(super) async fn append(&self, evidence: Vec<Evidence>) -> Result<Vec<Appended>> {
-        self.ask("add evidence to", |answer| Work::Append(evidence, answer)).await
-    }
-
-    pub(super) async fn commit(&self, part: Arc<write::Part>) -> Result<Commit> {
-        self.ask("commit to", |answer| Work::Commit(part, answer)).await
-    }
-
-    pub(super) async fn prune(&self, before: Timestamp) -> Result<u64> {
-        let mut all = 0;
-        loop {
-            let removed = self.ask("prune", |answer| Work::Prune(before, answer)).await?;
-            all += removed;
-            if removed == 0 {
-                return Ok(all);
-            }
-        }
-    }
-
-    async fn ask<T>(&self, doing: &str, work: impl FnOnce(oneshot::Sender<Result<T>>) -> Work) -> Result<T> {
+    /// Has work done, and waits until it is on disk.
+    pub(super) async fn ask<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(oneshot::Sender<Result<T>>) -> Work,
+    ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.queue.send(work(answer)).await;
-        sent.map_err(|_| error::gone(doing, &self.path))?;
-        answered.await.map_err(|_| error::gone(doing, &self.path))?
+        let gone = || error::gone(doing, self.file.path());
+        self.queue.send(work(answer)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 }
 
-fn write_all(mut connection: Connection, mut queue: mpsc::Receiver<Work>, path: &Path) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Some(first) = queue.blocking_recv() {
-        batch.push(first);
-        while batch.len() < BATCH {
-            let Ok(next) = queue.try_recv() else { break };
-            batch.push(next);
-        }
-        write_batch(&mut connection, &mut batch, path);
-    }
+/// Does some work in a transaction that is on disk when this returns.
+pub(super) fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = work(&transaction)?;
+    transaction.commit()?;
+    Ok(done)
 }
 
-/// Writes a batch in one transaction. If that fails, each piece of work stands alone, so that one which can't be done
-/// does not take the others with it.
-fn write_batch(connection: &mut Connection, batch: &mut Vec<Work>, path: &Path) {
-    let together = write::in_transaction(connection, |transaction| {
-        batch.iter().map(|work| do_one(transaction, work)).collect::<rusqlite::Result<Vec<Done>>>()
-    });
-    match together {
-        Ok(done) => batch.drain(..).zip(done).for_each(|(work, done)| answer(work, Ok(done), path)),
-        Err(error) if batch.len() == 1 => {
-            batch.drain(..).for_each(|work| answer(work, Err(dup(&error)), path))
+/// What the thread holds.
+struct Pen {
+    file: Arc<File>,
+    /// The connection, and to which file. None after an error that spoiled it, and while the file can only be read.
+    open: Option<(Option<Identity>, Connection)>,
+}
+
+impl Pen {
+    fn write_all(mut self, mut queue: mpsc::Receiver<Work>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+            self.write_group(std::mem::take(&mut group));
         }
-        Err(_) => {
-            for work in batch.drain(..) {
-                let done = write::in_transaction(connection, |transaction| do_one(transaction, &work));
-                answer(work, done, path);
+    }
+
+    /// Writes a group in one transaction. If it fails for a reason that need not concern all of it, each piece of work
+    /// stands alone, so that one which can't be done does not take the others with it.
+    fn write_group(&mut self, mut group: Vec<Work>) {
+        let done =
+            self.write("write to", |connection| group.iter().map(|work| work.do_in(connection)).collect());
+        match done {
+            Ok(done) => zip(group, done),
+            Err(problem) if group.len() > 1 && !concerns_all(&problem) => {
+                group.drain(..).for_each(|work| self.write_group(vec![work]));
             }
+            Err(problem) => group.drain(..).for_each(|work| work.refuse(&problem)),
+        }
+    }
+
+    fn write<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let connection = self.connection()?;
+        in_transaction(connection, work).map_err(|source| {
+            if error::spoils_connection(&source) {
+                self.open = None;
+            }
+            error::from(doing, self.file.path(), source)
+        })
+    }
+
+    /// The connection, a new one if there is none or if another file lies there now.
+    fn connection(&mut self) -> Result<&mut Connection> {
+        let identity = self.file.identity();
+        let open = self.open.take().filter(|(of, _)| identity.is_some() && *of == identity);
+        let open = match open {
+            Some(open) => open,
+            None => {
+                let connection = schema::open(&self.file)?;
+                (self.file.identity(), connection)
+            }
+        };
+        Ok(&mut self.open.insert(open).1)
+    }
+}
+
+/// Whether a group would fare no better one by one: it would only wait as often as it has parts.
+fn concerns_all(problem: &StoreError) -> bool {
+    match problem.kind() {
+        ErrorKind::Corrupt | ErrorKind::Full | ErrorKind::Unfit => false,
+        ErrorKind::Config
+        | ErrorKind::Denied
+        | ErrorKind::Missing
+        | ErrorKind::Unavailable
+        | ErrorKind::Newer => true,
+    }
+}
+
+fn zip(group: Vec<Work>, done: Vec<Done>) {
+    for (work, done) in group.into_iter().zip(done) {
+        // Whoever does not wait for the answer any more is not told.
+        match (work, done) {
+            (Work::Append(_, asker), Done::Append(appended)) => drop(asker.send(Ok(appended))),
+            (Work::Commit(_, asker), Done::Commit(commit)) => drop(asker.send(Ok(commit))),
+            (Work::Prune(_, asker), Done::Prune(removed)) => drop(asker.send(Ok(removed))),
+            _ => unreachable!("do_in answers each kind of work with its own kind"),
         }
     }
 }
 
-/// Errors of SQLite can't be copied; code and text can.
-fn dup(error: &rusqlite::Error) -> rusqlite::Error {
-    match error {
-        rusqlite::Error::SqliteFailure(code, text) => rusqlite::Error::SqliteFailure(*code, text.clone()),
-        other => error::damaged(other.to_string()),
-    }
-}
-
-fn do_one(connection: &Connection, work: &Work) -> rusqlite::Result<Done> {
-    match work {
-        Work::Append(evidence, _) => write::append(connection, evidence, Timestamp::now()).map(Done::Append),
-        Work::Commit(part, _) => write::commit(connection, part).map(Done::Commit),
-        Work::Prune(before, _) => {
-            write::prune(connection, *before).map(|removed| Done::Prune(removed as u64))
+impl Work {
+    fn do_in(&self, connection: &Connection) -> rusqlite::Result<Done> {
+        match self {
+            Self::Append(evidence, _) => {
+                evidence::append(connection, evidence, Timestamp::now()).map(Done::Append)
+            }
+            Self::Commit(part, _) => rolls::commit(connection, part).map(Done::Commit),
+            Self::Prune(before, _) => rolls::prune(connection, *before).map(Done::Prune),
         }
     }
-}
 
-/// Whoever does not wait for the answer any more is not told.
-fn answer(work: Work, done: rusqlite::Result<Done>, path: &Path) {
-    match work {
-        Work::Append(_, asker) => {
-            drop(asker.send(finish(done, "add evidence to", path, |done| match done {
-                Done::Append(appended) => Some(appended),
-                _ => None,
-            })))
+    fn refuse(self, problem: &StoreError) {
+        match self {
+            Self::Append(_, asker) => drop(asker.send(Err(error::again(problem)))),
+            Self::Commit(_, asker) => drop(asker.send(Err(error::again(problem)))),
+            Self::Prune(_, asker) => drop(asker.send(Err(error::again(problem)))),
         }
-        Work::Commit(_, asker) => drop(asker.send(finish(done, "commit to", path, |done| match done {
-            Done::Commit(commit) => Some(commit),
-            _ => None,
-        }))),
-        Work::Prune(_, asker) => drop(asker.send(finish(done, "prune", path, |done| match done {
-            Done::Prune(removed) => Some(removed),
-            _ => None,
-        }))),
     }
-}
-
-fn finish<T>(
-    done: rusqlite::Result<Done>,
-    doing: &str,
-    path: &Path,
-    pick: impl FnOnce(Done) -> Option<T>,
-) -> Result<T> {
-    let done = done.map_err(|source| error::from(doing, path, source))?;
-    pick(done).ok_or_else(|| error::gone(doing, path))
 }

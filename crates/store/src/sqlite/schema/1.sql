@@ -3,55 +3,69 @@ create table jobs (
     slug text not null unique
 ) strict;
 
--- Times are milliseconds since 1970. `body` is there only if there is more to say than the columns do.
-create table evidence (
-    seq         integer primary key autoincrement,
-    job         integer not null,
-    run         blob    not null,
-    kind        integer not null,
-    exit        integer,
-    at          integer not null,
-    received_at integer not null,
-    body        blob
+-- What jobs say of themselves: the same text for run after run, kept once.
+create table said (
+    id          integer primary key,
+    declaration text not null unique
 ) strict;
 
-create unique index evidence_once on evidence (job, run, kind);
+-- Times are milliseconds since 1970. `lag` is how much later than `at` it was received. `kind` is 0 start, 1 success,
+-- 2 log, 3 fail; a fail of which the exit is known is 256 + code or 512 + signal.
+create table evidence (
+    seq    integer primary key autoincrement,
+    job    integer not null references jobs,
+    run_hi integer not null,
+    run_lo integer not null,
+    kind   integer not null,
+    at     integer not null,
+    lag    integer not null,
+    said   integer references said
+) strict;
+
+-- Finds the evidence of a run: the time in a UUIDv7, so that it grows at its end, and 16 bits that tell others apart.
+-- Half as large as an index of the whole run would be.
+create index evidence_of_run
+on evidence ((run_hi & -65536) | (((run_lo & 65535) + job) & 65535));
+
+create index evidence_of_day on evidence (job, at / 86400000);
+
+-- Reports that say something, as JSON, compressed where that pays.
+create table reports (
+    seq    integer primary key,
+    report blob not null
+) strict;
 
 create table states (
-    job   text primary key,
-    state text not null
-) strict, without rowid;
-
-create table declarations (
-    job         text primary key,
-    declaration text not null
-) strict, without rowid;
+    job         integer primary key references jobs,
+    state       text,
+    declaration text
+) strict;
 
 create table outbox (
-    notice   blob primary key,
-    position integer not null,
-    item     text    not null
-) strict, without rowid;
+    position integer primary key,
+    notice   blob not null,
+    item     text not null
+) strict;
 
 create table flips (
     seq  integer primary key,
-    job  text    not null,
+    job  integer not null references jobs,
     at   integer not null,
-    flip text    not null
+    flip text not null
 ) strict;
 
-create index flips_of_job on flips (job, seq);
+create index flips_of_job on flips (job, at);
 
 create table missed (
     seq    integer primary key,
-    job    text    not null,
-    last   integer not null,
-    missed text    not null
+    job    integer not null references jobs,
+    at     integer not null,
+    missed text not null
 ) strict;
 
-create index missed_of_job on missed (job, seq);
+create index missed_of_job on missed (job, at);
 
--- One row: the version of the roll, and all of it that is not in other tables.
+-- One row: the version of the roll, and what of it is not in other tables.
 create table roll (
     version integer not null,
     rest    text    not null

@@ -1,0 +1,177 @@
+//! Evidence in its tables.
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row, params};
+use tenko_core::roll::Cursor;
+use tenko_core::{Declaration, Evidence, Slug};
+
+use super::columns::{FAIL, halves_of, kind_of, mark_of, moment, number_of, pack, parse, run_of, unpack};
+use super::error::damaged;
+use crate::{Appended, News, Unreadable};
+
+/// What [`piece`] reads.
+const COLUMNS: &str = "e.seq, j.slug, e.run_hi, e.run_lo, e.kind, e.at, e.lag, s.declaration";
+const TABLES: &str = "evidence e join jobs j on j.id = e.job left join said s on s.id = e.said";
+/// The columns that [`COLUMNS`] begins with are followed by this one where the report is read, too.
+const REPORT: usize = 8;
+const DAY: i64 = 86_400_000;
+
+/// Adds evidence that was received `now`.
+pub(super) fn append(
+    connection: &Connection,
+    evidence: &[Evidence],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Appended>> {
+    let mut append = Append::prepare(connection, now)?;
+    evidence.iter().map(|piece| append.one(piece)).collect()
+}
+
+struct Append<'c> {
+    connection: &'c Connection,
+    now: i64,
+    find: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    report: CachedStatement<'c>,
+}
+
+impl<'c> Append<'c> {
+    fn prepare(connection: &'c Connection, now: Timestamp) -> rusqlite::Result<Self> {
+        let find = "select 1 from evidence
+             where (run_hi & -65536) | (((run_lo & 65535) + job) & 65535) = ?1
+               and job = ?2 and run_hi = ?3 and run_lo = ?4 and min(kind, ?6) = min(?5, ?6)";
+        let insert = "insert into evidence (job, run_hi, run_lo, kind, at, lag, said)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        Ok(Self {
+            connection,
+            now: now.as_millisecond(),
+            find: connection.prepare_cached(find)?,
+            insert: connection.prepare_cached(insert)?,
+            report: connection.prepare_cached("insert into reports (seq, report) values (?1, ?2)")?,
+        })
+    }
+
+    fn one(&mut self, piece: &Evidence) -> rusqlite::Result<Appended> {
+        let job = job_id(self.connection, &piece.job)?;
+        let ((high, low), kind) = (halves_of(piece.run), number_of(piece.kind));
+        if self.find.exists(params![mark_of(high, low, job), job, high, low, kind, FAIL])? {
+            return Ok(Appended::Known);
+        }
+        let said = piece.declaration.as_ref().map(|said| said_id(self.connection, said)).transpose()?;
+        let at = piece.at.as_millisecond();
+        let seq = self.insert.insert(params![job, high, low, kind, at, self.now - at, said])?;
+        if let Some(report) = pack(&piece.report)? {
+            self.report.execute(params![seq, report])?;
+        }
+        Ok(Appended::Added)
+    }
+}
+
+/// The number of a job, a new one if it is new.
+pub(super) fn job_id(connection: &Connection, slug: &Slug) -> rusqlite::Result<i64> {
+    id(
+        connection,
+        slug.as_str(),
+        "select id from jobs where slug = ?1",
+        "insert into jobs (slug) values (?1)",
+    )
+}
+
+fn said_id(connection: &Connection, said: &Declaration) -> rusqlite::Result<i64> {
+    let text = serde_json::to_string(said).map_err(damaged)?;
+    let find = "select id from said where declaration = ?1";
+    id(connection, &text, find, "insert into said (declaration) values (?1)")
+}
+
+fn id(connection: &Connection, text: &str, find: &str, insert: &str) -> rusqlite::Result<i64> {
+    let found = connection.prepare_cached(find)?.query_row([text], |row| row.get(0)).optional()?;
+    found.map_or_else(|| connection.prepare_cached(insert)?.insert([text]), Ok)
+}
+
+/// Evidence that was added after `since`, without reports. Evidence gets its number in the transaction that adds it,
+/// and there is one transaction at a time, so that none appears below a number that was seen.
+pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News> {
+    let sql = format!("select {COLUMNS} from {TABLES} where e.seq > ?1 order by e.seq");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([since])?;
+    let (mut news, mut last) = (News::default(), since);
+    while let Some(row) = rows.next()? {
+        last = row.get(0)?;
+        match piece(row) {
+            Ok(piece) => news.evidence.push(piece),
+            Err(error) => {
+                news.unreadable.push(Unreadable { key: last.to_string(), problem: error.to_string() })
+            }
+        }
+    }
+    news.cursor = Cursor(last.to_string());
+    Ok(news)
+}
+
+/// Evidence that happened in `from..to`, sorted, without reports. What can't be understood is left out: `news` tells
+/// of it.
+pub(super) fn between(
+    connection: &Connection,
+    job: Option<&Slug>,
+    from: Timestamp,
+    to: Timestamp,
+) -> rusqlite::Result<Vec<Evidence>> {
+    let of_job = if job.is_some() { "j.slug = ?5" } else { "?5 is null" };
+    // The jobs first, so that the index by job and day serves for all of them, too.
+    let sql = format!(
+        "select {COLUMNS} from jobs j cross join evidence e left join said s on s.id = e.said
+         where {of_job} and e.job = j.id and e.at / {DAY} between ?1 and ?2 and e.at >= ?3 and e.at < ?4
+         order by e.at, e.seq"
+    );
+    let (from, to) = (rounded_up(from), rounded_up(to));
+    pieces(connection, &sql, params![from / DAY, to / DAY, from, to, job.map(Slug::as_str)])
+}
+
+/// Times are kept in whole milliseconds: of those the first that is not before `moment`.
+fn rounded_up(moment: Timestamp) -> i64 {
+    let millis = moment.as_millisecond();
+    let is_later = Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < moment);
+    millis + i64::from(is_later)
+}
+
+fn pieces(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Evidence>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.extend(piece(row).ok());
+    }
+    Ok(found)
+}
+
+/// The same evidence with its report, if it is there.
+pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Result<Option<Evidence>> {
+    let sql = format!(
+        "select {COLUMNS}, r.report from {TABLES} left join reports r on r.seq = e.seq
+         where (e.run_hi & -65536) | (((e.run_lo & 65535) + e.job) & 65535)
+                   = (?2 & -65536) | (((?3 & 65535) + e.job) & 65535)
+           and e.job = (select id from jobs where slug = ?1)
+           and e.run_hi = ?2 and e.run_lo = ?3 and min(e.kind, ?5) = min(?4, ?5)"
+    );
+    let (high, low) = halves_of(wanted.run);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let params = params![wanted.job.as_str(), high, low, number_of(wanted.kind), FAIL];
+    let found = statement.query_row(params, |row| {
+        let report = unpack(row.get_ref(REPORT)?)?;
+        Ok(Evidence { report, ..piece(row)? })
+    });
+    found.optional()
+}
+
+fn piece(row: &Row<'_>) -> rusqlite::Result<Evidence> {
+    let seq: i64 = row.get(0)?;
+    let job: Slug = row.get_ref(1)?.as_str().map_err(damaged)?.parse().map_err(damaged)?;
+    let run = run_of(row.get(2)?, row.get(3)?);
+    let at: i64 = row.get(5)?;
+    let received = at.saturating_add(row.get(6)?);
+    let piece = Evidence::new(job, run, kind_of(row.get(4)?)?, moment(at)?);
+    let declaration = match row.get_ref(7)? {
+        rusqlite::types::ValueRef::Null => None,
+        said => Some(parse(said)?),
+    };
+    Ok(Evidence { received_at: Some(moment(received)?), key: Some(seq.to_string()), declaration, ..piece })
+}
