@@ -50,7 +50,10 @@ impl<'a> Hearing<'a> {
             Kind::Success | Kind::Fail(_) => {
                 let bad_evidence = self.job.plain_object && matches!(kind, Kind::Fail(_));
                 let (run, duration) = (evidence.run, evidence.report.duration);
-                self.ended(evidence, Answer { at, run, kind, started: None, duration, bad_evidence, second: false });
+                self.ended(
+                    evidence,
+                    Answer { at, run, kind, started: None, duration, bad_evidence, second: false },
+                );
             }
         }
     }
@@ -231,7 +234,8 @@ fn shorten(job: &Job, state: &mut JobState, gaps: &[Gap]) {
         let oldest = state.tail.remove(0);
         // Where the start seems to be later than the end, it must not be taken for another run's when it is read again.
         let next = state.tail[0].at;
-        let until = oldest.started.filter(|started| *started < next).map_or(oldest.at, |at| at.max(oldest.at));
+        let until =
+            oldest.started.filter(|started| *started < next).map_or(oldest.at, |at| at.max(oldest.at));
         for answer in state.tail.iter_mut().filter(|answer| answer.run == oldest.run) {
             answer.second = true;
         }

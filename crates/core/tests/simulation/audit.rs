@@ -11,6 +11,7 @@ use tenko_core::{ChannelName, Evidence, Exit, Kind, Reason, Roll, Slug, Verdict}
 use uuid::Uuid;
 
 use crate::channel::Fate;
+use crate::checker::CLOCK_LIMIT;
 use crate::job::{HOUR, SimJob};
 use crate::model::{Change, Ms, Said, State, Story, Why, story};
 use crate::stamp;
@@ -63,10 +64,25 @@ pub(crate) struct Audit {
     trace: Option<Vec<(Ms, Option<usize>, String)>>,
 }
 
+/// What was really so when a checker read.
+#[derive(Clone, Copy)]
+pub(crate) struct Truth<'a> {
+    /// What time the checker thought it was.
+    pub(crate) now: Ms,
+    /// What time it was.
+    pub(crate) truly: Ms,
+    /// Of which jobs the evidence could not be read.
+    pub(crate) blind: &'a BTreeMap<Slug, String>,
+    /// When the intake was away.
+    pub(crate) gaps: &'a [(Ms, Ms)],
+}
+
 /// What a roll call brought, for one job.
 struct Call<'a> {
     index: usize,
     now: Ms,
+    /// As much of that as can be believed.
+    believed: Ms,
     /// Own times and arrivals of what was read for the first time.
     news: &'a [(Ms, Ms)],
     state: &'a JobState,
@@ -121,8 +137,7 @@ impl Audit {
         evidence: &[Evidence],
         called: &Called,
         roll: &Roll,
-        now: Ms,
-        blind: &BTreeMap<Slug, String>,
+        truth: Truth<'_>,
     ) -> Result<(), Failure> {
         let mut news: Vec<Vec<(Ms, Ms)>> = vec![Vec::new(); jobs.len()];
         let mut unheard: Vec<&Evidence> = evidence[self.read.min(evidence.len())..].iter().collect();
@@ -134,14 +149,14 @@ impl Audit {
             }
         }
         self.read = evidence.len();
-        let gaps: Vec<(Ms, Ms)> =
-            roll.gaps.iter().map(|gap| (gap.from.as_millisecond(), gap.to.as_millisecond())).collect();
+        let Truth { now, truly, blind, gaps } = truth;
         let other_gaps = std::mem::replace(&mut self.gaps, gaps.len()) != gaps.len();
         for (index, job) in jobs.iter().enumerate() {
             let slug = &job.job.slug;
             let call = Call {
                 index,
                 now,
+                believed: now.min(truly + 2 * CLOCK_LIMIT),
                 news: &news[index],
                 state: &roll.states[slug],
                 flips: called
@@ -162,14 +177,19 @@ impl Audit {
                 blind: blind.contains_key(slug),
                 told_until: self.jobs[index].told_until,
             };
-            self.judge(job, &call, &gaps, other_gaps)?;
+            self.judge(job, &call, gaps, other_gaps)?;
             self.notices(job, &call)?;
         }
         let again = roll.look_again_at().map_or(Ms::MAX, Timestamp::as_millisecond);
         if again <= now && blind.is_empty() {
             let of = |state: &JobState| state.look_again_at.is_some_and(|at| at.as_millisecond() <= now);
-            let jobs: Vec<&Slug> = roll.states.iter().filter(|(_, state)| of(state)).map(|(slug, _)| slug).collect();
-            let what = format!("at {} it wants to look again at once: {jobs:?}, {:?}", stamp(now), roll.outbox.ready_at());
+            let jobs: Vec<&Slug> =
+                roll.states.iter().filter(|(_, state)| of(state)).map(|(slug, _)| slug).collect();
+            let what = format!(
+                "at {} it wants to look again at once: {jobs:?}, {:?}",
+                stamp(now),
+                roll.outbox.ready_at()
+            );
             return Err(Failure { job: jobs.first().map(|slug| index_of(slug)), what });
         }
         Ok(())
@@ -187,7 +207,7 @@ impl Audit {
         let before = known.story.take().unwrap_or_else(|| nothing(job));
         let judged_before = known.judged;
         if !call.blind {
-            known.judged = known.judged.max(call.now);
+            known.judged = known.judged.max(call.believed);
         }
         let newest = call.news.iter().map(|(at, _)| *at).max().unwrap_or(Ms::MIN);
         known.judged = known.judged.max(newest);

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::bug::Bug;
 use crate::model::Ms;
 use crate::world::{Tally, World};
 
@@ -37,13 +38,12 @@ fn report(seed: u64) -> String {
     let index = failure.job.unwrap_or(0);
     let job = &world.jobs[index];
     format!(
-        "{}\n{:?}\n{:?}\nfrom {} {:?}\n{:?}\n{}\nTENKO_SEED={seed} cargo test -p tenko-core --test simulation\n",
+        "{}\n{:?}\n{:?}\nfrom {} {:?}\n{}\nTENKO_SEED={seed} cargo test -p tenko-core --test simulation\n",
         failure.what,
         job.job.limits,
         job.job.schedule.in_words(),
         stamp(job.rules.expected_from),
         world.store.roll.gaps,
-        world.store.roll.states.get(&job.job.slug),
         world.audit.timeline(failure.job),
     )
 }
@@ -51,21 +51,52 @@ fn report(seed: u64) -> String {
 #[test]
 fn years_go_by_and_nothing_is_lost_doubled_or_wrong() {
     let began = Instant::now();
-    let only = std::env::var("TENKO_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let years: i64 = std::env::var("TENKO_YEARS").ok().and_then(|years| years.parse().ok()).unwrap_or(10_000);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let years = number("TENKO_YEARS").unwrap_or(10_000);
+    let seeds = number("TENKO_SEED").map_or(0..u64::MAX, |seed| seed..seed + 1);
     let mut sum = Tally::default();
-    for seed in only.map_or(0..u64::MAX, |seed| seed..seed + 1) {
+    for seed in seeds {
         let mut world = World::new(seed, None, false);
         if world.run().is_err() {
             panic!("after {} job-years: {}", sum.years(), report(seed));
         }
         sum.add(&world.tally);
-        if std::env::var("TENKO_SLOW").is_ok() && seed % 10 == 0 {
-            println!("{seed} {} {:?}", sum.years(), began.elapsed());
-        }
-        if sum.years() >= years {
+        if sum.years() >= years.cast_signed() {
             break;
         }
     }
-    println!("{sum:#?} in {:?}", began.elapsed());
+    println!("{} job-years in {:.1?}: {sum:#?}", sum.years(), began.elapsed());
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    const WITHIN: i64 = 1_000;
+    let mut missed = Vec::new();
+    println!("{:<26} caught after job-years   seed", "bug");
+    for bug in Bug::ALL {
+        let mut sum = Tally::default();
+        let mut found = None;
+        for seed in 0.. {
+            let mut world = World::new(seed, Some(*bug), false);
+            if let Err(failure) = world.run() {
+                found = Some((seed, failure.what));
+                break;
+            }
+            sum.add(&world.tally);
+            if sum.years() >= WITHIN {
+                break;
+            }
+        }
+        match found {
+            Some((seed, what)) => {
+                println!("{:<26} {:>23} {seed:>6}  {}", format!("{bug:?}"), sum.years(), cut(&what))
+            }
+            None => missed.push(*bug),
+        }
+    }
+    assert!(missed.is_empty(), "not caught within {WITHIN} job-years: {missed:?}");
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(90).collect()
 }

@@ -97,7 +97,14 @@ impl Runs {
         };
         let decided = self.decided_until(rules);
         let index = self.0.iter().rposition(|run| run.id == id).unwrap_or_else(|| {
-            self.0.push(Run { id, start: None, success: None, fail: None, over: None, matters_from: Ms::MIN });
+            self.0.push(Run {
+                id,
+                start: None,
+                success: None,
+                fail: None,
+                over: None,
+                matters_from: Ms::MIN,
+            });
             self.0.len() - 1
         });
         let run = &mut self.0[index];
@@ -216,7 +223,14 @@ fn heard(rules: &Rules, runs: &Runs) -> Vec<Fact> {
         if let Some((at, took)) = run.success {
             let took = took.or_else(|| Some(at - run.start?)).filter(|took| *took >= 0);
             let quick = rules.min_runtime.is_some_and(|least| took.is_some_and(|took| took < least));
-            answers.push(Fact { when: at, rank: 0, began: 0, run: run.id, at, bad: quick.then_some(Why::TooQuick) });
+            answers.push(Fact {
+                when: at,
+                rank: 0,
+                began: 0,
+                run: run.id,
+                at,
+                bad: quick.then_some(Why::TooQuick),
+            });
         }
         if let Some(at) = run.fail {
             answers.push(Fact { when: at, rank: 0, began: 0, run: run.id, at, bad: Some(Why::Failed) });
@@ -291,7 +305,8 @@ impl Judging<'_> {
         }
         // Whoever did not even start for a later due has been found missing already.
         let outweighed = |(index, (fact, no_start)): (usize, &(Fact, bool))| {
-            let later = missed[index + 1..].iter().any(|(later, no_start)| *no_start && later.when < fact.when);
+            let later =
+                missed[index + 1..].iter().any(|(later, no_start)| *no_start && later.when < fact.when);
             (*no_start || !later).then_some(*fact)
         };
         missed.iter().enumerate().filter_map(outweighed).collect()

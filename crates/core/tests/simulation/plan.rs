@@ -67,7 +67,8 @@ pub(crate) fn schedule(tempo: Tempo, rng: &mut Rng) -> (Schedule, Ms) {
             spec.scheduler = rng.pick(&[None, None, Some(Scheduler::Kubernetes), Some(Scheduler::Systemd)]);
         }
     }
-    let schedule = Schedule::resolve(&spec, &TimeZone::UTC).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+    let schedule =
+        Schedule::resolve(&spec, &TimeZone::UTC).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
     (schedule, period)
 }
 
