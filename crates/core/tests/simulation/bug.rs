@@ -107,7 +107,7 @@ impl Bug {
                 }
                 Self::LogTakenForSuccess if piece.kind == Kind::Log => piece.kind = Kind::Success,
                 Self::FailTakenForSuccess if matches!(piece.kind, Kind::Fail(None)) => {
-                    piece.kind = Kind::Success
+                    piece.kind = Kind::Success;
                 }
                 Self::StartsLost if piece.kind == Kind::Start => piece.kind = Kind::Log,
                 _ => {}

@@ -86,7 +86,7 @@ impl World {
         }
         match phase {
             Phase::Idle => Ok(self.read(index)),
-            Phase::Decide(reading) => self.decide(index, *reading),
+            Phase::Decide(reading) => self.decide(index, &reading),
             Phase::Send(sending) => self.send(index, sending),
             Phase::Record(sending) => Ok(self.reread(index, sending)),
             Phase::Settle(version, roll, sending) => Ok(self.settle(index, version, *roll, sending)),
@@ -160,12 +160,12 @@ impl World {
     }
 
     /// Decides, and commits what was decided.
-    fn decide(&mut self, index: usize, reading: Reading) -> Result<Ms, Failure> {
+    fn decide(&mut self, index: usize, reading: &Reading) -> Result<Ms, Failure> {
         if self.store.away(self.now).is_some() || self.clock_is_wrong(index) {
             return Ok(self.poll(index));
         }
         let version = reading.version;
-        let (called, roll, batches, holder, now) = self.conclude(index, &reading);
+        let (called, roll, batches, holder, now) = self.conclude(index, reading);
         let unsure = !self.calm() && self.rng.per_mille(5);
         let tried = !unsure || self.rng.per_mille(500);
         let won = tried && self.store.commit(version, &roll);

@@ -2,12 +2,19 @@
 //!
 //! One number makes a world; the same number makes the same world again. A world that goes wrong prints what was
 //! expected, what was found, and the last events of the job. It is seen again with
-//! `TENKO_SEED=… cargo test -p tenko-core --test simulation`.
+//! `TENKO_SEED=… cargo test -p tenko-core --test simulation`; `TENKO_YEARS=…` lets more or fewer job-years go by.
+//!
+//! What goes wrong here: runs that fail, hang, come late or early, take too long or end at once; hosts that vanish and
+//! hosts whose clocks are off; evidence that comes late, out of order, twice, or contradicts itself; up to three
+//! checkers that race, freeze, die between any two steps, stay away for weeks and have their clocks set; commits of
+//! which the answer is lost; a store that is away, evidence that is forbidden; channels that refuse, ask to wait,
+//! accept without saying so, or are gone for ever.
 
 mod audit;
 mod bug;
 mod channel;
 mod checker;
+mod compare;
 mod job;
 mod model;
 mod plan;
@@ -15,9 +22,16 @@ mod rng;
 mod store;
 mod world;
 
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::call::{Roster, call};
+use tenko_core::outbox::Delivery;
+use tenko_core::schedule::Schedule;
+use tenko_core::{ChannelName, Job, Roll, Slug};
+use uuid::Uuid;
 
 use crate::bug::Bug;
 use crate::model::Ms;
@@ -89,12 +103,45 @@ fn every_planted_bug_is_caught() {
         }
         match found {
             Some((seed, what)) => {
-                println!("{:<26} {:>23} {seed:>6}  {}", format!("{bug:?}"), sum.years(), cut(&what))
+                println!("{:<26} {:>23} {seed:>6}  {}", format!("{bug:?}"), sum.years(), cut(&what));
             }
             None => missed.push(*bug),
         }
     }
     assert!(missed.is_empty(), "not caught within {WITHIN} job-years: {missed:?}");
+}
+
+/// A storm: 5,000 jobs are found missing in one roll call. One channel gets a handful of digests, not 5,000 messages,
+/// and whatever happens to a digest, none of its notices is lost.
+#[test]
+fn when_five_thousand_jobs_are_missing_at_once_a_channel_gets_a_few_digests() {
+    const JOBS: usize = 5_000;
+    let ops = [ChannelName::new("ops").unwrap()];
+    let job = |index: usize| {
+        let schedule = Schedule::Every { period: SignedDuration::from_hours(1), tz: TimeZone::UTC };
+        let mut job = Job::new(Slug::new(&format!("job-{index}")).unwrap(), schedule);
+        (job.expected_from, job.channels) = (Some(Timestamp::UNIX_EPOCH), ops.to_vec());
+        (job.slug.clone(), job)
+    };
+    let (jobs, blind): (BTreeMap<_, _>, _) = ((0..JOBS).map(job).collect(), BTreeMap::new());
+    let mut roll = Roll::default();
+    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(9);
+    let called = call(&mut roll, Roster { jobs: &jobs, blind: &blind }, &[], now);
+    assert_eq!(called.notices.len(), JOBS);
+    roll.outbox.add(called.notices);
+    let (mut messages, mut told) = (0, HashSet::new());
+    loop {
+        let batches = roll.outbox.claim(Uuid::nil(), now);
+        if batches.is_empty() {
+            break;
+        }
+        messages += batches.len();
+        for notice in batches.iter().flat_map(|batch| &batch.notices) {
+            assert!(roll.outbox.record(notice.id, Uuid::nil(), &Delivery::Accepted, now));
+            assert!(told.insert(notice.id), "it is told once");
+        }
+    }
+    assert_eq!((messages, told.len(), roll.outbox.items.len()), (5, JOBS, 0));
 }
 
 fn cut(text: &str) -> String {

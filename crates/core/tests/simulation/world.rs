@@ -106,7 +106,7 @@ impl World {
         let names: Vec<ChannelName> = ["ops", "mail"]
             .iter()
             .take(rng.within(1, 2) as usize)
-            .map(|name| ChannelName::new(name).unwrap())
+            .map(|name| ChannelName::new(name).expect("they are valid names"))
             .collect();
         let count = if rng.per_mille(30) { 12 } else { rng.within(1, 5) };
         let jobs: Vec<SimJob> =
