@@ -89,14 +89,19 @@ pub fn read_evidence(body: &[u8]) -> Result<Evidence, FormatError> {
     check_version(body)?;
     let form: EvidenceForm = serde_json::from_slice(body).map_err(FormatError::Malformed)?;
     let kind = match form.kind.as_str() {
+        "start" => Kind::Start,
+        "success" => Kind::Success,
         "fail" => Kind::Fail(form.exit),
-        word => word.parse().map_err(|()| {
-            FormatError::Malformed(serde::de::Error::unknown_variant(
-                word,
-                &["start", "success", "fail", "log"],
-            ))
-        })?,
+        "log" => Kind::Log,
+        _ => return Err(malformed("a kind is start, success, fail or log")),
     };
+    let has_digest = |declaration: &Declaration| {
+        declaration.digest.len() == 8
+            && declaration.digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    if !form.declaration.as_ref().is_none_or(has_digest) {
+        return Err(malformed("a digest has 8 lower-case hex digits"));
+    }
     let evidence = Evidence::new(form.job, form.run, kind, form.at);
     Ok(Evidence { report: form.report, declaration: form.declaration, ..evidence })
 }
@@ -115,5 +120,13 @@ pub fn read_roll(body: &[u8]) -> Result<Roll, FormatError> {
 
 fn check_version(body: &[u8]) -> Result<(), FormatError> {
     let Versioned { v } = serde_json::from_slice(body).map_err(FormatError::Malformed)?;
-    if v > u64::from(VERSION) { Err(FormatError::Newer { found: v }) } else { Ok(()) }
+    match v {
+        0 => Err(malformed("there is no form 0")),
+        v if v > u64::from(VERSION) => Err(FormatError::Newer { found: v }),
+        _ => Ok(()),
+    }
+}
+
+fn malformed(problem: &str) -> FormatError {
+    FormatError::Malformed(serde::de::Error::custom(problem))
 }

@@ -19,26 +19,24 @@ pub const MAX_GAPS: usize = 8;
 #[serde(transparent)]
 pub struct Cursor(pub String);
 
-/// Everything that is carried from one roll call to the next.
+/// Everything that is carried from one roll call to the next. A stored roll in which states, cursor or outbox are missing
+/// is no roll: taking it for an empty one would forget everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Roll {
     /// When the roll was last called to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_at: Option<Timestamp>,
     /// Up to where evidence was read.
-    #[serde(default)]
     pub cursor: Cursor,
     /// When intake was away, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
     /// The state of each job.
-    #[serde(default)]
     pub states: BTreeMap<Slug, JobState>,
     /// What jobs said of themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declarations: BTreeMap<Slug, Declaration>,
     /// What is still to be delivered, or could not be.
-    #[serde(default)]
     pub outbox: Outbox,
 }
 
