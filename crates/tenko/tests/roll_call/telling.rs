@@ -60,7 +60,8 @@ async fn of_ten_checkers_at_once_one_tells() {
 async fn what_a_channel_puts_off_is_tried_again_under_the_same_id() {
     let world = World::at("04:00").expect("report", "0 5 * * *");
     world.roll_call("04:00").await;
-    let busy = Delivery::Later { problem: "status 503".into(), retry_after: Some(SignedDuration::from_mins(2)) };
+    let busy =
+        Delivery::Later { problem: "status 503".into(), retry_after: Some(SignedDuration::from_mins(2)) };
     world.slack.answer(busy);
     let report = world.roll_call("05:31").await;
     assert_eq!((report.delivered, report.undelivered), (0, 1));
