@@ -1,0 +1,49 @@
+//! Dues one after the other.
+
+use jiff::Timestamp;
+
+use super::Schedule;
+
+/// The way to walk through time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards the future.
+    Forward,
+    /// Towards the past.
+    Back,
+}
+
+/// Walks through the dues of a schedule, nearest first; made by [`Schedule::occurrences`].
+#[derive(Clone, Debug)]
+pub struct Occurrences<'a> {
+    schedule: &'a Schedule,
+    anchor: Timestamp,
+    at: Option<Timestamp>,
+    direction: Direction,
+}
+
+impl<'a> Occurrences<'a> {
+    pub(super) fn new(
+        schedule: &'a Schedule,
+        anchor: Timestamp,
+        from: Timestamp,
+        direction: Direction,
+    ) -> Self {
+        Self { schedule, anchor, at: Some(from), direction }
+    }
+}
+
+impl Iterator for Occurrences<'_> {
+    type Item = Timestamp;
+
+    fn next(&mut self) -> Option<Timestamp> {
+        let at = self.at?;
+        self.at = match self.direction {
+            Direction::Forward => self.schedule.next_due(self.anchor, at),
+            Direction::Back => self.schedule.previous_due(self.anchor, at),
+        };
+        self.at
+    }
+}
+
+impl std::iter::FusedIterator for Occurrences<'_> {}
