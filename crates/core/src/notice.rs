@@ -14,7 +14,7 @@ use crate::name::{ChannelName, Slug};
 use crate::state::{Blind, Flip, Incident, JobState, Reason, Verdict};
 
 /// The namespace of notice ids (`UUIDv5`, RFC 9562 section 5.5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_74656e6b6f21);
+const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_7465_6e6b_6f21);
 
 /// In how many roll calls in a row the evidence must be unreadable before somebody is told.
 pub const BLIND_TRIES: u32 = 3;

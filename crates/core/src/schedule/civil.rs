@@ -366,8 +366,8 @@ mod tests {
             let theirs = (i64::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs());
             assert_eq!((ours.year, ours.month, ours.day), (theirs.0, theirs.1.into(), theirs.2.into()));
             assert_eq!(ours.to_day(), day);
-            assert_eq!(weekday(day), date.weekday().to_sunday_zero_offset().unsigned_abs().into());
-            assert_eq!(days_in_month(ours.year, ours.month), date.days_in_month().unsigned_abs().into());
+            assert_eq!(weekday(day), u32::from(date.weekday().to_sunday_zero_offset().unsigned_abs()));
+            assert_eq!(days_in_month(ours.year, ours.month), u32::from(date.days_in_month().unsigned_abs()));
             date = date.tomorrow().unwrap();
         }
     }
