@@ -43,6 +43,12 @@ pub trait Store: Debug + Send + Sync {
     /// that was returned before, and the cursor for the next time. Bodies may be left out. `now` is the reader's time.
     async fn news(&self, since: &Cursor, now: Timestamp) -> Result<News>;
 
+    /// Whether [`Store::news`] can overlook evidence of a sender whose clock is far off, so that
+    /// [`Store::between`] is worth asking before a due counts as missed.
+    fn may_overlook(&self) -> bool {
+        false
+    }
+
     /// Evidence of `job`, or of all jobs, that happened in `from..to` by its own time, sorted by it, each piece once.
     /// Bodies may be left out.
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>>;
