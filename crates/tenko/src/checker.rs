@@ -142,7 +142,8 @@ impl Checker {
         Err(StoreError::new(ErrorKind::Unavailable, problem))
     }
 
-    /// Reads what is new and decides, without storing anything.
+    /// Reads what is new and decides, without storing anything. `now` is from before it was read, so that nothing which
+    /// arrives meanwhile is missed; if the store has received something later than that, this clock is behind.
     async fn decide(
         &self,
         snapshot: &Snapshot,
@@ -150,6 +151,8 @@ impl Checker {
         now: Timestamp,
     ) -> Result<Decision, StoreError> {
         let news = self.store.news(&snapshot.roll.cursor, now).await?;
+        let received = news.evidence.iter().filter_map(|piece| piece.received_at).max();
+        let now = received.map_or(now, |received| received.max(now));
         let mut decision = self.judge(snapshot, &news, outage, now).await?;
         if let Some(miss) = decision.called.earliest_miss().filter(|_| self.store.may_overlook()) {
             let from = miss.checked_sub(SECOND_LOOK).unwrap_or(Timestamp::MIN);

@@ -174,7 +174,8 @@ impl<'a> Folding<'a> {
     /// The first due after `due` for which no run has shown itself, and by when one has to.
     fn next_to_start(&self, due: Timestamp) -> Option<(Timestamp, Timestamp)> {
         self.job.limits.start_within?;
-        let mut due = due;
+        // Whatever was due before a run showed itself needs no look.
+        let mut due = self.fold.sign.map_or(due, |sign| sign.max(due));
         loop {
             due = self.job.schedule.next_due(self.fold.anchor, due)?;
             if let Some(deadline) = start_deadline(self.job, &self.fold, due) {

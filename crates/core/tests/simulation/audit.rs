@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use tenko_core::call::Called;
 use tenko_core::notice::{BLIND_TRIES, Notice, NoticeKind, id};
 use tenko_core::outbox::{Batch, Status};
-use tenko_core::state::{Flip, JobState};
-use tenko_core::{ChannelName, Evidence, Exit, Kind, Reason, Roll, Slug, Verdict};
+use tenko_core::state::JobState;
+use tenko_core::{ChannelName, Evidence, Roll, Slug, Verdict};
 use uuid::Uuid;
 
 use crate::channel::Fate;
+use crate::checker::CLOCK_LIMIT;
+use crate::compare::{Call, compare, hear, tell};
 use crate::job::{HOUR, SimJob};
-use crate::model::{Change, Ms, Said, State, Story, Why, story};
+use crate::model::{Ms, State, Story, story};
 use crate::stamp;
 use crate::world::Tally;
 
@@ -63,19 +65,17 @@ pub(crate) struct Audit {
     trace: Option<Vec<(Ms, Option<usize>, String)>>,
 }
 
-/// What a roll call brought, for one job.
-struct Call<'a> {
-    index: usize,
-    now: Ms,
-    /// Own times and arrivals of what was read for the first time.
-    news: &'a [(Ms, Ms)],
-    state: &'a JobState,
-    flips: Vec<&'a Flip>,
-    missed: u64,
-    notices: Vec<&'a Notice>,
-    blind: bool,
-    /// When the last flip before was.
-    told_until: Ms,
+/// What was really so when a checker read.
+#[derive(Clone, Copy)]
+pub(crate) struct Truth<'a> {
+    /// What time the checker thought it was.
+    pub(crate) now: Ms,
+    /// What time it was.
+    pub(crate) truly: Ms,
+    /// Of which jobs the evidence could not be read.
+    pub(crate) blind: &'a BTreeMap<Slug, String>,
+    /// When the intake was away.
+    pub(crate) gaps: &'a [(Ms, Ms)],
 }
 
 impl Audit {
@@ -121,8 +121,7 @@ impl Audit {
         evidence: &[Evidence],
         called: &Called,
         roll: &Roll,
-        now: Ms,
-        blind: &BTreeMap<Slug, String>,
+        truth: Truth<'_>,
     ) -> Result<(), Failure> {
         let mut news: Vec<Vec<(Ms, Ms)>> = vec![Vec::new(); jobs.len()];
         let mut unheard: Vec<&Evidence> = evidence[self.read.min(evidence.len())..].iter().collect();
@@ -134,14 +133,14 @@ impl Audit {
             }
         }
         self.read = evidence.len();
-        let gaps: Vec<(Ms, Ms)> =
-            roll.gaps.iter().map(|gap| (gap.from.as_millisecond(), gap.to.as_millisecond())).collect();
+        let Truth { now, truly, blind, gaps } = truth;
         let other_gaps = std::mem::replace(&mut self.gaps, gaps.len()) != gaps.len();
         for (index, job) in jobs.iter().enumerate() {
             let slug = &job.job.slug;
             let call = Call {
                 index,
                 now,
+                believed: now.min(truly + 2 * CLOCK_LIMIT),
                 news: &news[index],
                 state: &roll.states[slug],
                 flips: called
@@ -162,7 +161,7 @@ impl Audit {
                 blind: blind.contains_key(slug),
                 told_until: self.jobs[index].told_until,
             };
-            self.judge(job, &call, &gaps, other_gaps)?;
+            self.judge(job, &call, gaps, other_gaps)?;
             self.notices(job, &call)?;
         }
         let again = roll.look_again_at().map_or(Ms::MAX, Timestamp::as_millisecond);
@@ -192,7 +191,7 @@ impl Audit {
         let before = known.story.take().unwrap_or_else(|| nothing(job));
         let judged_before = known.judged;
         if !call.blind {
-            known.judged = known.judged.max(call.now);
+            known.judged = known.judged.max(call.believed);
         }
         let newest = call.news.iter().map(|(at, _)| *at).max().unwrap_or(Ms::MIN);
         known.judged = known.judged.max(newest);
@@ -370,98 +369,6 @@ fn nothing(job: &SimJob) -> Story {
 
 fn index_of(slug: &Slug) -> usize {
     slug.as_str()["job-".len()..].parse().expect("all jobs are numbered")
-}
-
-/// Adds a piece of evidence to what the model knows; the times of it, if it is news.
-fn hear(job: &mut SimJob, piece: &Evidence) -> Option<(Ms, Ms)> {
-    let received = piece.received_at?.as_millisecond();
-    let at = piece.at.as_millisecond().min(received);
-    let took = piece.report.duration.map(crate::millis);
-    let said = match piece.kind {
-        Kind::Start => Said::Start,
-        Kind::Success => Said::Success(took),
-        Kind::Fail(Some(Exit::Code(code))) => Said::Fail(Some(code), took),
-        Kind::Fail(_) => Said::Fail(None, took),
-        Kind::Log => Said::Log,
-    };
-    job.heard.hear(&job.rules, piece.run.0, said, at).then_some((at, received))
-}
-
-fn verdict(state: State) -> (Verdict, Option<Reason>) {
-    match state {
-        State::New => (Verdict::New, None),
-        State::Up => (Verdict::Up, None),
-        State::Down(why) => (Verdict::Down, Some(reason(why))),
-    }
-}
-
-fn reason(why: Why) -> Reason {
-    match why {
-        Why::Missed => Reason::Missed,
-        Why::Failed => Reason::Failed,
-        Why::Overran => Reason::Overran,
-        Why::TooQuick => Reason::TooQuick,
-    }
-}
-
-fn tell(flip: &Flip) -> String {
-    let late = if flip.late_delivered { " (late)" } else { "" };
-    format!("{} -> {} {:?} at {}{late}", flip.old, flip.new, flip.reason, flip.at)
-}
-
-fn compare(call: &Call<'_>, before: &Story, after: &Story, in_order: bool) -> Option<String> {
-    let fold = &call.state.fold;
-    let found = (fold.verdict, fold.reason, fold.since.as_millisecond());
-    let (verdict, reason) = verdict(after.state);
-    if found != (verdict, reason, after.since) {
-        return Some(format!(
-            "{verdict} {reason:?} since {} expected, {} {:?} since {} found",
-            stamp(after.since),
-            found.0,
-            found.1,
-            fold.since
-        ));
-    }
-    if !in_order {
-        return compare_late(call, before, after);
-    }
-    let expected: Vec<Change> = after.changes[before.changes.len().min(after.changes.len())..].to_vec();
-    let found: Vec<(Verdict, Option<Reason>, Ms)> =
-        call.flips.iter().map(|flip| (flip.new, flip.reason, flip.at.as_millisecond())).collect();
-    let wanted: Vec<_> = expected
-        .iter()
-        .map(|change| (change.to, change.at))
-        .map(|(to, at)| (self::verdict(to).0, self::verdict(to).1, at))
-        .collect();
-    if found != wanted {
-        let wanted: Vec<String> =
-            expected.iter().map(|change| format!("{:?} at {}", change.to, stamp(change.at))).collect();
-        let found: Vec<String> = call.flips.iter().map(|flip| tell(flip)).collect();
-        return Some(format!("flips {wanted:?} expected, {found:?} found"));
-    }
-    let missed = after.missed.wrapping_sub(before.missed);
-    (missed != call.missed).then(|| format!("{missed} missed dues expected, {} found", call.missed))
-}
-
-/// Evidence that comes after others have been judged tells the difference: it flips only to what is true.
-///
-/// What turns out to have been so before the last change was told becomes true when it is learnt.
-fn compare_late(call: &Call<'_>, before: &Story, after: &Story) -> Option<String> {
-    let mut told = call.told_until;
-    let mut last = verdict(before.state).0;
-    for flip in &call.flips {
-        let at = flip.at.as_millisecond();
-        let happened = after
-            .changes
-            .iter()
-            .any(|change| change.at == at && verdict(change.to) == (flip.new, flip.reason));
-        let learnt = call.news.iter().any(|(_, received)| at == *received.max(&told));
-        if flip.old != last || !happened && !learnt {
-            return Some(format!("no flip {} ever happened", tell(flip)));
-        }
-        (last, told) = (flip.new, at);
-    }
-    (last != verdict(after.state).0).then(|| "the flips do not lead to the verdict".to_owned())
 }
 
 /// What is owed about the evidence itself.

@@ -8,7 +8,7 @@ use tenko_core::roll::Cursor;
 use tenko_core::{Evidence, Roll, Slug};
 use uuid::Uuid;
 
-use crate::audit::Failure;
+use crate::audit::{Failure, Truth};
 use crate::bug::Bug;
 use crate::job::{MINUTE, SECOND};
 use crate::model::Ms;
@@ -40,6 +40,8 @@ pub(crate) struct Reading {
     blind: BTreeMap<Slug, String>,
     /// When it began to read, by its own clock.
     now: Ms,
+    /// When that really was.
+    truly: Ms,
 }
 
 /// What a checker has claimed and what became of it.
@@ -84,7 +86,7 @@ impl World {
         }
         match phase {
             Phase::Idle => Ok(self.read(index)),
-            Phase::Decide(reading) => self.decide(index, *reading),
+            Phase::Decide(reading) => self.decide(index, &reading),
             Phase::Send(sending) => self.send(index, sending),
             Phase::Record(sending) => Ok(self.reread(index, sending)),
             Phase::Settle(version, roll, sending) => Ok(self.settle(index, version, *roll, sending)),
@@ -132,8 +134,12 @@ impl World {
         let read: usize = roll.cursor.0.parse().unwrap_or(0);
         let again = if self.rng.per_mille(100) { self.rng.index(8) } else { 0 };
         let upto = self.store.evidence.len();
-        let mut news = self.store.evidence[read.saturating_sub(again)..upto].to_vec();
+        let from = read.saturating_sub(again).min(upto);
+        let mut news = self.store.evidence[from..upto].to_vec();
         self.rng.shuffle(&mut news);
+        if let Some(bug) = self.bug {
+            bug.bend_news(&mut news);
+        }
         let is_blind = |job: &&crate::job::SimJob| job.blind(now).is_some();
         let blind = self.jobs.iter().filter(is_blind).map(|job| (job.job.slug.clone(), "403".to_owned()));
         let reading = Reading {
@@ -143,39 +149,35 @@ impl World {
             upto,
             blind: blind.collect(),
             now: self.local(index),
+            truly: now,
         };
         self.checkers[index].phase = Phase::Decide(Box::new(reading));
         if self.rng.per_mille(4) { self.rng.within(SECOND, 10 * MINUTE) } else { self.pause() }
     }
 
     fn clock_is_wrong(&self, index: usize) -> bool {
-        (self.local(index) - self.now).abs() > CLOCK_LIMIT
+        (self.local(index) - self.now).abs() > CLOCK_LIMIT && !self.has(Bug::LocalClockBelieved)
     }
 
     /// Decides, and commits what was decided.
-    fn decide(&mut self, index: usize, reading: Reading) -> Result<Ms, Failure> {
+    fn decide(&mut self, index: usize, reading: &Reading) -> Result<Ms, Failure> {
         if self.store.away(self.now).is_some() || self.clock_is_wrong(index) {
             return Ok(self.poll(index));
         }
-        let Reading { version, mut roll, news, upto, blind, now } = reading;
-        let newest = news.iter().filter_map(|piece| piece.received_at).max();
-        let now = newest.map_or(Ms::MIN, |at| at.as_millisecond()).max(now);
-        let called = call(&mut roll, Roster { jobs: &self.roster, blind: &blind }, &news, stamp(now));
-        roll.cursor = Cursor(upto.to_string());
-        roll.called_at = Some(stamp(now));
-        roll.outbox.add(called.notices.iter().cloned());
-        let holder = self.rng.uuid();
-        let batches = roll.outbox.claim(holder, stamp(now));
+        let version = reading.version;
+        let (called, roll, batches, holder, now) = self.conclude(index, reading);
         let unsure = !self.calm() && self.rng.per_mille(5);
         let tried = !unsure || self.rng.per_mille(500);
         let won = tried && self.store.commit(version, &roll);
         self.tally.calls += 1;
         if won {
-            self.audit_commit(&called, &roll, upto, now, &blind)?;
+            let evidence = &self.store.evidence[..reading.upto];
+            let truth = Truth { now, truly: reading.truly, blind: &reading.blind, gaps: &self.store.gaps };
+            self.audit.committed(&mut self.jobs, evidence, &called, &roll, truth)?;
         } else {
             self.tally.lost_races += 1;
         }
-        if !won || unsure {
+        if !won && !self.has(Bug::LostCommitTakenForWon) || unsure {
             return Ok(self.pause());
         }
         let wait = self.until_next(index, &roll, now);
@@ -187,15 +189,45 @@ impl World {
         Ok(self.pause())
     }
 
-    fn audit_commit(
-        &mut self,
-        called: &Called,
-        roll: &Roll,
-        upto: usize,
-        now: Ms,
-        blind: &BTreeMap<Slug, String>,
-    ) -> Result<(), Failure> {
-        self.audit.committed(&mut self.jobs, &self.store.evidence[..upto], called, roll, now, blind)
+    /// What follows from what was read: decisions, the next roll, what is claimed of it, by whom, and when.
+    fn conclude(&mut self, index: usize, reading: &Reading) -> (Called, Roll, Vec<Batch>, Uuid, Ms) {
+        let (mut roll, news) = (reading.roll.clone(), &reading.news);
+        let newest = news.iter().filter_map(|piece| piece.received_at).max();
+        let own = if self.has(Bug::NowTakenAfterReading) { self.local(index) } else { reading.now };
+        let now = newest.map_or(Ms::MIN, |at| at.as_millisecond()).max(own);
+        let nobody = BTreeMap::new();
+        let blind = if self.has(Bug::BlindNotTold) { &nobody } else { &reading.blind };
+        let mut called = call(&mut roll, Roster { jobs: &self.roster, blind }, news, stamp(now));
+        if let Some(bug) = self.bug {
+            bug.bend_called(&mut called, now);
+        }
+        roll.cursor = Cursor((reading.upto + usize::from(self.has(Bug::CursorTooFar))).to_string());
+        roll.called_at = Some(stamp(now));
+        let holder = self.rng.uuid();
+        let batches = self.claim(&mut roll, &called, holder, now);
+        (called, roll, batches, holder, now)
+    }
+
+    /// Puts the notices into the outbox and claims what can be sent.
+    fn claim(&self, roll: &mut Roll, called: &Called, holder: Uuid, now: Ms) -> Vec<Batch> {
+        let kept = roll.outbox.clone();
+        roll.outbox.add(called.notices.iter().cloned());
+        if self.has(Bug::RecoveryBeforeAlarm) {
+            roll.outbox.items.reverse();
+        }
+        let unclaimed = roll.outbox.clone();
+        let batches = roll.outbox.claim(holder, stamp(now));
+        match self.bug {
+            Some(Bug::ClaimIgnored) => roll.outbox = unclaimed,
+            Some(Bug::NoticesOutsideTheCommit) => roll.outbox = kept,
+            Some(Bug::RecordedBeforeSent) => {
+                for notice in batches.iter().flat_map(|batch| &batch.notices) {
+                    roll.outbox.record(notice.id, holder, &Delivery::Accepted, stamp(now));
+                }
+            }
+            _ => {}
+        }
+        batches
     }
 
     fn until_next(&mut self, index: usize, roll: &Roll, now: Ms) -> Ms {
@@ -209,7 +241,7 @@ impl World {
 
     /// Sends one message.
     fn send(&mut self, index: usize, mut sending: Box<Sending>) -> Result<Ms, Failure> {
-        let in_time = self.now - sending.claimed_at <= SEND_WITHIN;
+        let in_time = self.now - sending.claimed_at <= SEND_WITHIN || self.has(Bug::SentLongAfterTheClaim);
         let Some(batch) = sending.batches.pop_front().filter(|_| in_time) else {
             self.checkers[index].phase = Phase::Record(sending);
             return Ok(1);
@@ -243,6 +275,11 @@ impl World {
     fn settle(&mut self, index: usize, version: u64, mut roll: Roll, sending: Box<Sending>) -> Ms {
         let now = self.local(index);
         for (id, delivery, _) in &sending.results {
+            let accepted = self.has(Bug::RefusalTakenForSuccess);
+            let delivery = if accepted { &Delivery::Accepted } else { delivery };
+            if self.has(Bug::RecordsNothing) {
+                break;
+            }
             roll.outbox.record(*id, sending.holder, delivery, stamp(now));
         }
         let unsure = !self.calm() && self.rng.per_mille(5);

@@ -64,7 +64,7 @@ pub(crate) fn job(
     rng: &mut Rng,
 ) -> SimJob {
     let (schedule, period) = schedule(tempo, rng);
-    let mut job = Job::new(Slug::new(&format!("job-{index}")).unwrap(), schedule);
+    let mut job = Job::new(Slug::new(&format!("job-{index}")).expect("it is a valid name"), schedule);
     job.expected_from = Some(stamp(span.0));
     limits(&mut job, period, rng);
     job.channels = channels.iter().filter(|_| rng.per_mille(800)).cloned().collect();

@@ -16,6 +16,8 @@ pub(crate) struct Store {
     pub(crate) version: u64,
     /// Spans in which it can be neither read nor written, oldest first.
     pub(crate) outages: Vec<(Ms, Ms)>,
+    /// Those that have ended, as they should be known.
+    pub(crate) gaps: Vec<(Ms, Ms)>,
 }
 
 impl Store {
@@ -46,9 +48,13 @@ impl Store {
 
     /// The intake starts again and notes that it was away, before anything else. What was decided already, perhaps by
     /// a clock that is a little ahead, stays.
-    pub(crate) fn note_gap(&mut self, from: Ms, to: Ms) {
+    pub(crate) fn note_gap(&mut self, from: Ms, to: Ms, forgetful: bool) {
         let called = self.roll.called_at.map_or(Ms::MIN, |at| at.as_millisecond() + 1);
         let (from, to) = (from.max(called), to.max(called));
+        self.gaps.push((from, to));
+        if forgetful {
+            return;
+        }
         self.roll.add_gap(Gap { from: stamp(from), to: stamp(to) });
         self.version += 1;
     }

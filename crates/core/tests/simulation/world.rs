@@ -106,12 +106,15 @@ impl World {
         let names: Vec<ChannelName> = ["ops", "mail"]
             .iter()
             .take(rng.within(1, 2) as usize)
-            .map(|name| ChannelName::new(name).unwrap())
+            .map(|name| ChannelName::new(name).expect("they are valid names"))
             .collect();
         let count = if rng.per_mille(30) { 12 } else { rng.within(1, 5) };
         let jobs: Vec<SimJob> =
             (0..count as usize).map(|index| job(index, tempo, &names, (start, end), &mut rng)).collect();
-        let roster = jobs.iter().map(|job| (job.job.slug.clone(), job.job.clone())).collect();
+        let mut roster = jobs.iter().map(|job| (job.job.slug.clone(), job.job.clone())).collect();
+        if let Some(bug) = bug {
+            bug.bend_jobs(&mut roster);
+        }
         let audit = Audit::new(jobs.len(), trace);
         let mut world = Self {
             rng,
@@ -238,7 +241,10 @@ impl World {
             }
             Event::Step { .. } => {}
             Event::Calm => self.wake_all(),
-            Event::IntakeIsBack(from, to) => self.store.note_gap(from, to),
+            Event::IntakeIsBack(from, to) => {
+                let forgetful = self.has(Bug::GapNotNoted);
+                self.store.note_gap(from, to, forgetful);
+            }
             Event::Clock { checker, skew } => {
                 self.audit.note(self.now, None, || {
                     format!("clock of checker {checker} is off by {} s", skew / SECOND)

@@ -1,7 +1,7 @@
 //! Delivery: what was claimed is sent, and what became of it is stored.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use tenko_core::ChannelName;
@@ -15,6 +15,9 @@ use super::{Checker, TRIES};
 
 /// The longest that one message to one channel may take: far less than the lease.
 const LONGEST: Duration = Duration::from_secs(30);
+/// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
+/// is given back.
+const LATEST: Duration = Duration::from_secs(45);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
 const ROUNDS: usize = 20;
 
@@ -25,8 +28,8 @@ pub(super) struct Delivered {
     pub(super) undelivered: usize,
 }
 
-/// One notice and what its channel made of it.
-type Outcome = (Uuid, Delivery);
+/// One notice and what its channel made of it; nothing, if it was not tried.
+type Outcome = (Uuid, Option<Delivery>);
 
 impl Checker {
     /// Sends what `holder` claimed in `held`, and whatever becomes ready by that.
@@ -42,7 +45,7 @@ impl Checker {
                 break;
             }
             let outcomes = self.send_all(std::mem::take(&mut batches)).await;
-            let accepted = outcomes.iter().filter(|(_, delivery)| *delivery == Delivery::Accepted).count();
+            let accepted = outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
             (held, batches) = self.record(held, &outcomes, holder).await?;
@@ -56,21 +59,23 @@ impl Checker {
         for batch in batches {
             by_channel.entry(batch.channel.clone()).or_default().push(batch);
         }
-        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches));
+        let latest = Instant::now() + LATEST;
+        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, latest));
         join_all(sending).await.into_iter().flatten().collect()
     }
 
     /// After a message that a channel put off, the rest would fare no better.
-    async fn send_in_turn(&self, batches: Vec<Batch>) -> Vec<Outcome> {
+    async fn send_in_turn(&self, batches: Vec<Batch>, latest: Instant) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         let mut put_off = None;
         for batch in batches {
             let delivery = match &put_off {
-                Some(later) => Delivery::clone(later),
-                None => self.send(&batch).await,
+                Some(later) => Some(Delivery::clone(later)),
+                None if Instant::now() > latest => None,
+                None => Some(self.send(&batch).await),
             };
-            if matches!(delivery, Delivery::Later { .. }) {
-                put_off = Some(delivery.clone());
+            if let Some(later @ Delivery::Later { .. }) = &delivery {
+                put_off = Some(later.clone());
             }
             outcomes.extend(batch.notices.iter().map(|notice| (notice.id, delivery.clone())));
         }
@@ -98,6 +103,10 @@ impl Checker {
         for _ in 0..TRIES {
             let now = self.clock.now();
             for (notice, delivery) in outcomes {
+                let Some(delivery) = delivery else {
+                    held.roll.outbox.give_back(*notice, holder, now);
+                    continue;
+                };
                 if !held.roll.outbox.record(*notice, holder, delivery, now) {
                     tracing::warn!(%notice, "the claim had ended before the channel answered: a duplicate is possible");
                 }

@@ -71,4 +71,4 @@ create table roll (
     rest    text    not null
 ) strict;
 
-insert into roll (version, rest) values (0, '{"v":1}');
+insert into roll (version, rest) values (0, '{"v":1,"cursor":"","states":{},"outbox":[]}');
