@@ -264,3 +264,63 @@ fn a_wrapped_command_may_ping_for_its_own_run() {
     assert_eq!((log.len(), &log[0]["run"]), (1, &end[0]["run"]));
     assert_eq!(log[0]["report"]["message"], "halfway");
 }
+
+#[test]
+fn a_variable_that_is_wrong_is_said_and_the_command_runs() {
+    let place = Place::new();
+    let wrong = [
+        ("TENKO_QUIET", "banana"),
+        ("TENKO_RUN_ID", "17"),
+        ("TENKO_FAILURES", "many"),
+        ("TENKO_SCHEDULER", "nobody"),
+        ("TENKO_CLEAN_EXIT", "300"),
+        ("TENKO_EVERY", "1h"),
+    ];
+    for (name, value) in wrong {
+        let mut command = place.command([
+            "run",
+            "--job",
+            "job",
+            "--cron",
+            "0 5 * * *",
+            "--",
+            "sh",
+            "-c",
+            "echo ran; exit 5",
+        ]);
+        let seen = Seen::of(command.env(name, value).output().unwrap());
+        assert_eq!((seen.code, seen.text()), (5, "ran\n"), "{name}: {seen:?}");
+        assert!(seen.err.contains(&format!("{name} is ignored")), "{}", seen.err);
+        assert_eq!(seen.err.lines().count(), 1, "{}", seen.err);
+    }
+    let mut command = place.command(["run", "--job", "job", "--", "sh", "-c", "echo ran; exit 5"]);
+    let seen = Seen::of(command.envs(wrong).output().unwrap());
+    assert_eq!((seen.code, seen.text()), (5, "ran\n"), "{seen:?}");
+    assert_eq!(place.evidence("job", "fail").len(), wrong.len() + 1);
+}
+
+#[test]
+fn a_variable_that_is_empty_counts_as_not_set() {
+    let place = Place::new();
+    let mut command = place.command(["run", "--", "sh", "-c", "echo ran"]);
+    for name in
+        ["TENKO_JOB", "TENKO_STORE", "TENKO_TO", "TENKO_CONFIG", "TENKO_TZ", "TENKO_RUN_ID", "TENKO_QUIET"]
+    {
+        command.env(name, "");
+    }
+    let seen = Seen::of(command.output().unwrap());
+    assert_eq!((seen.code, seen.text(), seen.err.as_str()), (0, "ran\n", ""));
+    assert_eq!(place.evidence("sh", "success").len(), 1);
+}
+
+#[test]
+fn switches_in_the_environment_are_on_or_off_by_any_common_word() {
+    let place = Place::new();
+    for (value, shown) in
+        [("1", ""), ("yes", ""), ("true", ""), ("0", "out\n"), ("off", "out\n"), ("false", "out\n")]
+    {
+        let mut command = place.command(["run", "--", "echo", "out"]);
+        let seen = Seen::of(command.env("TENKO_QUIET", value).output().unwrap());
+        assert_eq!((seen.text(), seen.err.as_str()), (shown, ""), "{value}");
+    }
+}

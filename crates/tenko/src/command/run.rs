@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Kind, RunId, Slug};
 use uuid::Uuid;
@@ -52,10 +53,10 @@ pub struct Run {
     #[arg(long, value_name = "LENGTH", env = "TENKO_TIMEOUT")]
     timeout: Option<String>,
     /// Do not run while the previous run is still there
-    #[arg(long, env = "TENKO_LOCK")]
+    #[arg(long, env = "TENKO_LOCK", value_parser = BoolishValueParser::new())]
     lock: bool,
     /// Show the output only if the command fails
-    #[arg(short, long, env = "TENKO_QUIET")]
+    #[arg(short, long, env = "TENKO_QUIET", value_parser = BoolishValueParser::new())]
     quiet: bool,
     /// Exit codes that count as success
     #[arg(long, value_name = "CODE", value_delimiter = ',', env = "TENKO_CLEAN_EXIT")]
@@ -64,7 +65,7 @@ pub struct Run {
     #[arg(long, value_name = "NAME", value_delimiter = ',', env = "TENKO_MASK_ENV")]
     mask_env: Vec<String>,
     /// Keep nothing of the output in the evidence
-    #[arg(long, env = "TENKO_NO_OUTPUT")]
+    #[arg(long, env = "TENKO_NO_OUTPUT", value_parser = BoolishValueParser::new())]
     no_output: bool,
     #[command(flatten)]
     declare: DeclareFlags,
