@@ -9,6 +9,8 @@ use crate::command;
 use crate::error::CommandError;
 use crate::printer;
 
+mod arguments;
+
 /// Roll call for batch jobs: jobs leave evidence, the roll is called, and people are told of whoever did not answer.
 #[derive(Debug, Parser)]
 #[command(name = "tenko", version, propagate_version = true, max_term_width = 100)]
@@ -71,7 +73,7 @@ pub enum Command {
 
 /// Reads the command line, does what it says, and tells how that went.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match arguments::parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error. A broken pipe is none either.

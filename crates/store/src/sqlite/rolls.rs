@@ -23,8 +23,13 @@ const PRUNED_AT_ONCE: i64 = 1_000;
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
     let moment = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
     let (version, mut roll) = moment.query_row("select version, rest from roll", [], |row| {
+        let version: i64 = row.get(0)?;
+        // No roll call has written anything yet.
+        if version == 0 {
+            return Ok((version, Roll::default()));
+        }
         let rest = row.get_ref(1)?.as_str().map_err(damaged)?;
-        Ok((row.get::<_, i64>(0)?, format::read_roll(rest.as_bytes()).map_err(damaged)?))
+        Ok((version, format::read_roll(rest.as_bytes()).map_err(damaged)?))
     })?;
     let mut items = moment.prepare_cached("select item from outbox order by position")?;
     let items = items.query_map([], |row| parse(row.get_ref(0)?))?;

@@ -47,6 +47,9 @@ pub struct Ping {
     /// A remark; `-` reads it from standard input
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
+    /// Try to report so long; then the evidence is kept to be sent later [default: 10s]
+    #[arg(long, value_name = "LENGTH", env = "TENKO_REPORT_TIMEOUT")]
+    report_timeout: Option<String>,
     #[command(flatten)]
     declare: DeclareFlags,
 }
@@ -67,7 +70,7 @@ impl Ping {
         let evidence = self.evidence(&setup)?;
         let url = self.to.clone().unwrap_or_else(|| setup.store_url.clone());
         let mut courier = Courier::new(Destination::of(&url), &setup.state_dir);
-        let until = Instant::now() + setup.config.run.report_timeout.unwrap_or(TIME);
+        let until = Instant::now() + self.limit()?.or(setup.config.run.report_timeout).unwrap_or(TIME);
         let job = evidence.job.clone();
         match courier.deliver(&[evidence], until) {
             Fate::Stored => Ok(ExitCode::SUCCESS),
@@ -106,6 +109,11 @@ impl Ping {
         }
         evidence.declaration = self.declare.declaration(&evidence.job, &[])?;
         Ok(evidence)
+    }
+
+    fn limit(&self) -> Result<Option<Duration>, CommandError> {
+        let said = self.report_timeout.as_deref().map(|text| words::parse_length("--report-timeout", text));
+        Ok(said.transpose()?.and_then(|length| Duration::try_from(length).ok()))
     }
 
     fn kind(&self) -> Result<Kind, CommandError> {

@@ -5,33 +5,23 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Kind, RunId, Slug};
 use uuid::Uuid;
 
 use crate::cli::Common;
-use crate::config::Config;
-use crate::error::{CommandError, chain};
-use crate::exec::{self, Outcome, Task, lock};
+use crate::error::chain;
+use crate::exec::{self, Task, lock};
 use crate::report::declare::DeclareFlags;
-use crate::report::{self, Courier, Destination, Fate};
 use crate::{place, printer};
+use reporter::Reporter;
 
 mod evidence;
-
-/// A run that ends within this is reported in one go.
-const SHORT: Duration = Duration::from_millis(20);
-/// How long the start of a longer run is tried to be reported.
-const START_TIME: Duration = Duration::from_secs(5);
-/// How long all reporting may take after the command, unless configured.
-const REPORT_TIME: Duration = Duration::from_secs(10);
-/// How much longer the reporter is waited for, so that it can use the spool itself.
-const SPOOL_TIME: Duration = Duration::from_secs(1);
+mod reporter;
 
 /// Run a command and leave evidence of it.
 ///
@@ -52,10 +42,10 @@ pub struct Run {
     #[arg(long, value_name = "LENGTH", env = "TENKO_TIMEOUT")]
     timeout: Option<String>,
     /// Do not run while the previous run is still there
-    #[arg(long, env = "TENKO_LOCK")]
+    #[arg(long, env = "TENKO_LOCK", value_parser = BoolishValueParser::new())]
     lock: bool,
     /// Show the output only if the command fails
-    #[arg(short, long, env = "TENKO_QUIET")]
+    #[arg(short, long, env = "TENKO_QUIET", value_parser = BoolishValueParser::new())]
     quiet: bool,
     /// Exit codes that count as success
     #[arg(long, value_name = "CODE", value_delimiter = ',', env = "TENKO_CLEAN_EXIT")]
@@ -63,20 +53,17 @@ pub struct Run {
     /// Mask the values of these variables in the evidence
     #[arg(long, value_name = "NAME", value_delimiter = ',', env = "TENKO_MASK_ENV")]
     mask_env: Vec<String>,
+    /// Try to report so long after the command; then the evidence is kept to be sent later [default: 10s]
+    #[arg(long, value_name = "LENGTH", env = "TENKO_REPORT_TIMEOUT")]
+    report_timeout: Option<String>,
     /// Keep nothing of the output in the evidence
-    #[arg(long, env = "TENKO_NO_OUTPUT")]
+    #[arg(long, env = "TENKO_NO_OUTPUT", value_parser = BoolishValueParser::new())]
     no_output: bool,
     #[command(flatten)]
     declare: DeclareFlags,
     /// The command and its arguments
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-}
-
-/// What the reporter is told when the command has ended.
-struct Ended {
-    at: Timestamp,
-    outcome: Outcome,
 }
 
 impl Run {
@@ -92,25 +79,18 @@ impl Run {
         match exec::spawn(self.task(&job, run)) {
             Ok(running) => {
                 let start = Evidence::new(job, run, Kind::Start, started);
-                let (ended, ending) = channel();
-                let (done, finished) = channel();
-                let reporter = Reporter { run: self, common: common.clone(), start };
-                let fallback = reporter.fallback();
-                thread::spawn(move || {
-                    reporter.report(&ending);
-                    // Nobody listens any more if this took too long.
-                    let _ = done.send(());
-                });
+                let reporting = Reporter::new(self, common, start).begin();
                 let outcome = running.wait();
                 drop(held);
-                finish(outcome, &ended, &finished, fallback)
+                let code = exec::exit_code(&outcome.exit);
+                reporting.finish(outcome);
+                ExitCode::from(code)
             }
             Err(error) => {
                 printer::remark(&format!("tenko: {}", chain(&error)));
                 let code = error.exit_code();
                 let end = Evidence::new(job, run, Kind::Fail(Some(Exit::Code(code))), started);
-                Reporter { run: self, common: common.clone(), start: end.clone() }
-                    .could_not_start(end, &chain(&error));
+                Reporter::new(self, common, end.clone()).could_not_start(end, &chain(&error));
                 ExitCode::from(code)
             }
         }
@@ -152,14 +132,7 @@ impl Run {
     fn task(&self, job: &Slug, run: RunId) -> Task {
         let mut task = Task::new(&self.command[0]);
         task.args = self.command[1..].to_vec();
-        task.timeout =
-            self.timeout.as_deref().and_then(|text| match tenko_core::schedule::parse_duration(text) {
-                Ok(length) => Duration::try_from(length).ok(),
-                Err(error) => {
-                    printer::remark(&format!("tenko: --timeout {text:?} is ignored: {error}"));
-                    None
-                }
-            });
+        task.timeout = length("--timeout", self.timeout.as_deref());
         task.quiet = self.quiet;
         task.clean_exit = self.clean_exit();
         task.capture = evidence::CAPTURE;
@@ -173,146 +146,14 @@ impl Run {
     }
 }
 
-/// Hands the end over to the reporter and waits for it, but not for ever.
-fn finish(outcome: Outcome, ended: &Sender<Ended>, finished: &Receiver<()>, fallback: Fallback) -> ExitCode {
-    let code = exec::exit_code(&outcome.exit);
-    let at = Timestamp::now();
-    let kept = fallback.evidence(&outcome, at);
-    // If the reporter is gone, it says so by not finishing.
-    drop(ended.send(Ended { at, outcome }));
-    if finished.recv_timeout(REPORT_TIME + SPOOL_TIME).is_err() {
-        fallback.keep(&kept);
-    }
-    ExitCode::from(code)
-}
-
-/// What is done when the reporter hangs.
-struct Fallback {
-    start: Evidence,
-    clean_exit: Vec<u8>,
-    destination: Option<String>,
-}
-
-impl Fallback {
-    fn evidence(&self, outcome: &Outcome, at: Timestamp) -> Evidence {
-        evidence::end(&self.start, outcome, at, &evidence::Keep::nothing(), &self.clean_exit)
-    }
-
-    fn keep(&self, evidence: &Evidence) {
-        let state_dir = place::state_dir();
-        let url = self.destination.clone().unwrap_or_else(|| place::default_store(&state_dir));
-        let courier = Courier::new(Destination::of(&url), &state_dir);
-        match courier.keep(std::slice::from_ref(evidence)) {
-            Ok(()) => {
-                printer::remark("tenko: reporting took too long; the evidence is kept and will be sent later")
-            }
-            Err(error) => {
-                printer::remark(&format!("tenko: reporting took too long, and the evidence is lost: {error}"))
-            }
-        }
-    }
-}
-
-/// Reports beside the command.
-struct Reporter {
-    run: Run,
-    common: Common,
-    start: Evidence,
-}
-
-impl Reporter {
-    fn fallback(&self) -> Fallback {
-        Fallback {
-            start: self.start.clone(),
-            clean_exit: self.run.clean_exit(),
-            destination: self.run.to.clone().or_else(|| self.common.store.clone()),
-        }
-    }
-
-    /// Reports the start, unless the run is short, and then the end.
-    fn report(mut self, ending: &Receiver<Ended>) {
-        let config = self.config();
-        let mut courier = self.courier(&config);
-        self.start.report.host = place::host();
-        match self.run.declare.declaration(&self.start.job, &self.run.clean_exit) {
-            Ok(declaration) => self.start.declaration = declaration,
-            Err(error) => printer::complain(&error),
-        }
-        let mut pending = vec![self.start.clone()];
-        let ended = match ending.recv_timeout(SHORT) {
-            Ok(ended) => ended,
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                if courier.send(&pending, Instant::now() + START_TIME).is_ok() {
-                    pending.clear();
-                }
-                let Ok(ended) = ending.recv() else { return };
-                ended
-            }
-        };
-        let keep = evidence::Keep::of(&config, &self.run.mask_env, self.run.no_output);
-        let end = evidence::end(&self.start, &ended.outcome, ended.at, &keep, &self.run.clean_exit());
-        pending.push(end.clone());
-        hand_over(&mut courier, &config, &pending, &end);
-    }
-
-    /// A command that could not be started has failed, too.
-    fn could_not_start(self, mut end: Evidence, problem: &str) {
-        let config = self.config();
-        end.report.host = place::host();
-        end.report.message = Some(problem.to_owned());
-        end.declaration = self.run.declare.declaration(&end.job, &self.run.clean_exit).ok().flatten();
-        hand_over(&mut self.courier(&config), &config, std::slice::from_ref(&end), &end);
-    }
-
-    /// A broken configuration is said, and does not matter to the command.
-    fn config(&self) -> Config {
-        match Config::load(self.common.config.as_deref()) {
-            Ok(config) => config.unwrap_or_default(),
-            Err(errors) => {
-                printer::complain(&CommandError::usage(errors));
-                Config::default()
-            }
-        }
-    }
-
-    fn courier(&self, config: &Config) -> Courier {
-        let state_dir = place::state_dir();
-        let said = self.run.to.clone().or_else(|| self.common.store.clone()).or_else(|| config.store.clone());
-        let url = said.unwrap_or_else(|| place::default_store(&state_dir));
-        Courier::new(Destination::of(&url), &state_dir)
-    }
-}
-
-/// Delivers, and says what did not work: here, and to the channels if this is the first time.
-fn hand_over(courier: &mut Courier, config: &Config, pending: &[Evidence], end: &Evidence) {
-    let until = Instant::now() + config.run.report_timeout.unwrap_or(REPORT_TIME);
-    let first = courier.spool_is_empty();
-    let problem = match courier.deliver(pending, until) {
-        Fate::Stored => return,
-        Fate::Spooled(error) => {
-            let problem = chain(&error);
-            printer::remark(&format!(
-                "tenko: evidence of {} is kept and will be sent later: {problem}",
-                end.job
-            ));
-            problem
-        }
-        Fate::Lost(error, spool) => {
-            let problem = format!("{}, and it could not be kept on disk: {}", chain(&error), chain(&spool));
-            printer::remark(&format!("tenko: evidence of {} is lost: {problem}", end.job));
-            problem
-        }
-    };
-    if first {
-        let telling = tokio::time::timeout;
-        let said = report::block_on(async {
-            telling(START_TIME, report::tell_unstored(config, end, &problem)).await
-        });
-        if let Ok(Ok(told)) = said {
-            for channel in told {
-                printer::remark(&format!("tenko: {channel} was told"));
-            }
+/// The length of time that was said; one that can't be is said to be ignored.
+fn length(flag: &str, said: Option<&str>) -> Option<Duration> {
+    let text = said?;
+    match tenko_core::schedule::parse_duration(text) {
+        Ok(length) => Duration::try_from(length).ok(),
+        Err(error) => {
+            printer::remark(&format!("tenko: {flag} {text:?} is ignored: {error}"));
+            None
         }
     }
 }
