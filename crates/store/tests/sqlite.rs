@@ -1,5 +1,7 @@
 //! The store in one SQLite file.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use tenko_store::SqliteStore;

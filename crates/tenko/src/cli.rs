@@ -40,7 +40,7 @@ pub enum Command {
     /// Run a command and leave evidence of it
     Run(Box<command::run::Run>),
     /// Leave evidence by hand
-    Ping(command::ping::Ping),
+    Ping(Box<command::ping::Ping>),
     /// Call the roll once
     Check(command::check::Check),
     /// Call the roll again and again, as deadlines come

@@ -101,10 +101,10 @@ impl Courier {
 
     /// Sends evidence, and waits until it is durable there or `until` has come.
     pub fn send(&mut self, evidence: &[Evidence], until: Instant) -> Result<(), SendError> {
-        if let Destination::Store(url) = &self.destination {
-            if let Some(done) = open::append_now(url, evidence) {
-                return Ok(done.map(drop)?);
-            }
+        if let Destination::Store(url) = &self.destination
+            && let Some(done) = open::append_now(url, evidence)
+        {
+            return Ok(done.map(drop)?);
         }
         let late = || SendError::Late(self.destination.shown());
         let left = until.saturating_duration_since(Instant::now());

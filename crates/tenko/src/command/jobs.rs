@@ -38,7 +38,7 @@ impl Jobs {
             printer::print(&view::table(&jobs, known.now))?;
             match known.roll().called_at {
                 Some(at) => {
-                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)))
+                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)));
                 }
                 None => printer::remark("the roll has never been called: tenko check calls it"),
             }
