@@ -6,7 +6,11 @@
 #[cfg(feature = "testkit")]
 pub mod conformance;
 pub mod error;
+#[cfg(feature = "testkit")]
+pub mod faulty;
 pub mod memory;
+pub mod retry;
+pub mod spool;
 pub mod sqlite;
 
 use std::fmt::Debug;
@@ -20,6 +24,7 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+pub use retry::RetryingStore;
 pub use sqlite::SqliteStore;
 
 /// The result of asking a store.

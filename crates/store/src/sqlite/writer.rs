@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -16,6 +17,8 @@ use crate::{Appended, Commit, ErrorKind, Result, StoreError};
 const QUEUE: usize = 1024;
 /// The most that becomes one transaction.
 const GROUP: usize = 512;
+/// How long to wait for others who are likely to come; a flush to disk takes several times as long.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// What is to be written, and whom to tell what came of it.
 #[derive(Debug)]
@@ -84,8 +87,10 @@ struct Pen {
 
 impl Pen {
     fn write_all(mut self, mut queue: mpsc::Receiver<Work>) {
-        let mut group = Vec::with_capacity(GROUP);
+        let (mut group, mut before) = (Vec::new(), 0);
         while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+            gather(&mut queue, &mut group, before);
+            before = group.len();
             self.write_group(std::mem::take(&mut group));
         }
     }
@@ -130,6 +135,18 @@ impl Pen {
             }
         };
         Ok(&mut self.open.insert(open).1)
+    }
+}
+
+/// Waits a moment for as much as there was the time before: those who were answered together come again together, and
+/// the first of them would else have a transaction of its own. Who comes alone does not wait.
+fn gather(queue: &mut mpsc::Receiver<Work>, group: &mut Vec<Work>, expected: usize) {
+    let until = Instant::now() + GATHER;
+    while group.len() < expected && Instant::now() < until {
+        match queue.try_recv() {
+            Ok(work) => group.push(work),
+            Err(_) => thread::yield_now(),
+        }
     }
 }
 
