@@ -1,5 +1,7 @@
 //! Processes that write are killed at random moments; nothing that they were told to be stored is missing afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
