@@ -288,3 +288,32 @@ async fn after_a_crash_in_the_middle_of_its_making_a_file_is_made() {
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(all(&store).await, []);
 }
+
+/// Samples of every version that was ever written stay in the tree.
+#[tokio::test]
+async fn a_store_of_version_1_is_read() {
+    let (_keep, path) = place();
+    sql(&path, include_str!("samples/sqlite-1.sql"));
+    let store = SqliteStore::open(&path).unwrap();
+    let mut told = String::new();
+    for piece in all(&store).await {
+        let Evidence { job, run, kind, at, received_at, report, declaration, .. } =
+            store.read(&piece).await.unwrap();
+        let (host, message) = (report.host, report.message.map(|message| message.len()));
+        let said = declaration.map(|said| said.digest);
+        told += &format!("{job} {run} {kind} {at} {} {host:?} {message:?} {said:?}\n", received_at.unwrap());
+    }
+    insta::assert_snapshot!(told, @r#"
+    daily-report 019ac217-de5a-0077-ba9c-6e7dbb0c0000 start 2026-11-23T05:00:00.12Z 2026-11-23T05:00:00.123Z None None Some("1f3a9c02")
+    daily-report 019ac217-de5a-0077-ba9c-6e7dbb0c0000 success 2026-11-23T05:01:01.354Z 2026-11-23T05:01:01.356Z Some("web-1") None Some("1f3a9c02")
+    backup 00000000-0000-0000-0000-000000000001 fail-3 2026-11-23T05:01:02Z 2026-11-24T05:01:02Z None Some(400) None
+    backup ffffffff-ffff-ffff-ffff-ffffffffffff fail-sig9 2026-11-23T05:01:03Z 2026-11-23T05:00:58Z None None None
+    "#);
+    let snapshot = store.load().await.unwrap();
+    assert_eq!((snapshot.version, snapshot.roll.cursor.0.as_str()), (7, "4"));
+    let facts = store.facts(&tenko_store::conformance::slug("daily-report"), 9).await.unwrap();
+    assert_eq!((facts.flips.len(), facts.missed.len()), (1, 1));
+    let known = all(&store).await;
+    assert_eq!(store.append(&known).await.unwrap(), [Appended::Known; 4]);
+    assert_eq!(store.append(&[evidence("backup", Kind::Success, now())]).await.unwrap(), [Appended::Added]);
+}
