@@ -102,7 +102,6 @@ async fn size(path: &Path) -> f64 {
         }
     }
     drop(store);
-    std::thread::sleep(Duration::from_millis(500));
     let bytes = std::fs::metadata(path).expect("the file is there").len();
     bytes as f64 / (2 * RUNS) as f64
 }

@@ -1,7 +1,7 @@
 //! The thread through which everything is written.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -39,19 +39,21 @@ enum Done {
 #[derive(Debug)]
 pub(super) struct Writer {
     file: Arc<File>,
-    queue: mpsc::Sender<Work>,
+    /// There until this is dropped.
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread. It ends when this is dropped and everything is written.
+    /// Starts the thread. When this is dropped, it writes what it was sent, closes the file and ends; that is waited for.
     pub(super) fn start(file: &Arc<File>, connection: Option<Connection>) -> Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let open = connection.map(|connection| (file.identity(), connection));
         let pen = Pen { file: Arc::clone(file), open };
         let named = thread::Builder::new().name("sqlite-writer".into());
         let started = named.spawn(move || pen.write_all(work));
-        started.map_err(|source| error::io("start the writer of", file.path(), source))?;
-        Ok(Self { file: Arc::clone(file), queue })
+        let thread = started.map_err(|source| error::io("start the writer of", file.path(), source))?;
+        Ok(Self { file: Arc::clone(file), queue: Some(queue), thread: Some(thread) })
     }
 
     /// Has work done, and waits until it is on disk.
@@ -62,8 +64,19 @@ impl Writer {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let gone = || error::gone(doing, self.file.path());
-        self.queue.send(work(answer)).await.map_err(|_| gone())?;
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(work(answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, those who waited for it were told.
+            drop(thread.join());
+        }
     }
 }
 
