@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
 use tenko_store::StoreError;
-use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
+use tenko_store::open::{ObjectMeta, PlainObjects, open_objects};
 use uuid::Uuid;
 
 use crate::config::{Config, PlainObject};
@@ -44,8 +44,8 @@ pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Rol
         let (Some(object), Some(job)) = (&configured.object, jobs.get(slug)) else { continue };
         let dues = dues(job, roll.states.get(slug), now);
         if !dues.is_empty() && !buckets.contains_key(object.base()) {
-            buckets
-                .insert(object.base().to_owned(), open_objects(object.base(), &OpenOptions::default()).await);
+            let bucket = open_objects(object.base(), &config.checker.objects).await;
+            buckets.insert(object.base().to_owned(), bucket);
         }
         questions.extend(dues.into_iter().map(|due| Question { job, object, due }));
     }
