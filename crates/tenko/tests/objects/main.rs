@@ -1,0 +1,7 @@
+//! The founding case: something else writes an object, and the roll call asks whether it is there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bucket;
+
+mod timeline;
