@@ -13,6 +13,7 @@ use tenko::config::{Config, Outside};
 use tenko::notify::{Channel, Channels};
 use tenko_core::judge::look;
 use tenko_core::outbox::{Batch, Delivery};
+use tenko_core::roll::Changes;
 use tenko_core::state::Flip;
 use tenko_core::{ChannelName, Notice, Verdict};
 use tenko_store::open::OpenOptions;
@@ -98,14 +99,14 @@ impl Morning {
         in_short(&as_of(&self.checker(), moment(time)).await.unwrap())
     }
 
-    /// How many objects were asked for since the last time, and that nothing else was asked.
-    pub(crate) fn heads(&self) -> u64 {
-        for ask in [Ask::List, Ask::Get, Ask::Put, Ask::Delete, Ask::Other] {
+    /// What was asked since the last time: so many HEAD and so many LIST, and nothing else.
+    pub(crate) fn asked(&self) -> (u64, u64) {
+        for ask in [Ask::Get, Ask::Put, Ask::Delete, Ask::Other] {
             assert_eq!(self.s3.count(ask), 0, "{ask:?}");
         }
-        let heads = self.s3.count(Ask::Head);
+        let asked = (self.s3.count(Ask::Head), self.s3.count(Ask::List));
         self.s3.reset_counts();
-        heads
+        asked
     }
 
     /// The notices since the last time.
@@ -125,6 +126,15 @@ impl Morning {
         let [only] = notices.as_slice() else { panic!("{notices:#?}") };
         assert_eq!(format!("{:?}", only.kind).to_lowercase(), kind);
         only.facts.message.clone().unwrap_or_default()
+    }
+
+    /// Somebody pauses the job.
+    pub(crate) async fn pause(&self, time: &str) {
+        let mut held = self.store.load().await.unwrap();
+        let (slug, state) = held.roll.states.iter_mut().next().unwrap();
+        assert!(state.pause(moment(time)).is_some());
+        let changes = Changes { jobs: [slug.clone()].into(), ..Changes::default() };
+        self.store.commit(held.version, &held.roll, &changes).await.unwrap();
     }
 
     fn checker(&self) -> Checker {

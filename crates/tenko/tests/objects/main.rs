@@ -4,4 +4,6 @@
 
 mod bucket;
 
+mod blind;
+mod requests;
 mod timeline;
