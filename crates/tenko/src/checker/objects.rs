@@ -44,9 +44,32 @@ struct Bucket {
     silences: AtomicUsize,
 }
 
+/// When is it, and what was there by then.
+#[derive(Clone, Copy)]
+struct View {
+    now: Timestamp,
+    written_by: Timestamp,
+}
+
 /// Asks for the objects of all jobs that wait for one.
 pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
-    let (first, others) = questions(config, jobs, roll, now);
+    // The server's clock may be ahead of this one; what is there is there.
+    look_with(config, jobs, roll, View { now, written_by: Timestamp::MAX }).await
+}
+
+/// Asks for the objects that jobs waited for at a moment of the past. What was written later was not there then, as far
+/// as is known: an object that was written twice looks as if it had been written once, late.
+pub(super) async fn look_back(
+    config: &Config,
+    jobs: &BTreeMap<Slug, Job>,
+    roll: &Roll,
+    at: Timestamp,
+) -> Seen {
+    look_with(config, jobs, roll, View { now: at, written_by: at }).await
+}
+
+async fn look_with(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, view: View) -> Seen {
+    let (first, others) = questions(config, jobs, roll, view.now);
     let mut buckets = BTreeMap::new();
     for question in &first {
         let base = question.object.base();
@@ -56,7 +79,7 @@ pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Rol
     let mut seen = Seen::default();
     // The first one of each bucket finds out whether there is a bucket at all, for the others.
     for questions in [first, others] {
-        let asking = questions.iter().map(|question| ask(&buckets, question, now));
+        let asking = questions.iter().map(|question| ask(&buckets, question, view));
         let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
         while let Some((slug, answer)) = answers.next().await {
             match answer {
@@ -129,11 +152,12 @@ fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
 async fn ask<'a>(
     buckets: &BTreeMap<&str, Bucket>,
     question: &Question<'a>,
-    now: Timestamp,
+    view: View,
 ) -> (&'a Slug, Result<Option<Evidence>, String>) {
     let key = question.object.key(question.due, question.job.schedule.time_zone());
     let found = buckets[question.object.base()].head(&key).await;
-    let evidence = found.map(|found| found.map(|found| evidence(question, &key, &found, now)));
+    let then = found.map(|found| found.filter(|found| found.last_modified <= view.written_by));
+    let evidence = then.map(|found| found.map(|found| evidence(question, &key, &found, view.now)));
     (&question.job.slug, evidence)
 }
 
