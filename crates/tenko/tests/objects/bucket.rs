@@ -70,12 +70,6 @@ impl Morning {
         self.config.checker.objects.per_request = Some(per_request);
     }
 
-    pub(crate) fn configure(&mut self, job: &str) {
-        let objects = self.config.checker.objects.clone();
-        self.config = config(job);
-        self.config.checker.objects = objects;
-    }
-
     /// The application uploads something.
     pub(crate) fn upload(&self, time: &str, key: &str, body: &str) {
         let ahead = moment(time).as_second() - Timestamp::now().as_second();

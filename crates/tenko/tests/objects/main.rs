@@ -5,5 +5,7 @@
 mod bucket;
 
 mod blind;
+mod dry;
+mod quality;
 mod requests;
 mod timeline;

@@ -1,5 +1,7 @@
 //! What a roll call costs: HEAD for what is waited for, and nothing while nothing is.
 
+use tenko_store::testkit_s3::{Ask, Fault};
+
 use super::bucket::{DAILY, Morning};
 
 const TODAY: &str = "2026-11-24/evidence.txt";
@@ -53,4 +55,34 @@ async fn after_a_long_absence_at_most_31_dues_are_asked_for() {
     assert_eq!(morning.asked(), (31, 1));
     assert_eq!(morning.at("20 23:40").await, "down");
     assert_eq!(morning.asked().0, 1);
+}
+
+#[tokio::test]
+async fn a_silent_bucket_is_not_asked_for_all_of_a_hundred_jobs() {
+    let others: String = (1..100).map(|number| format!("\n[jobs.other{number}]\n{DAILY}")).collect();
+    let morning = Morning::with(&format!("{DAILY}{others}")).await;
+    morning.s3.inject(Ask::Head, 1000, Fault::Status(503));
+    let report = morning.roll_call("24 06:30").await;
+    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 100);
+    let (heads, _) = morning.asked();
+    // Each is tried three times. Of those under way when sixteen had failed, all are awaited.
+    assert!((3 * 16..=3 * 32).contains(&heads), "{heads}");
+    let last = &report.roll.states.last_key_value().unwrap().1.blind;
+    let problem = &last.as_ref().unwrap().problem;
+    assert!(problem.contains("was not asked for"), "{problem}");
+    // The next roll call asks again.
+    morning.s3.heal();
+    let report = morning.roll_call("24 06:40").await;
+    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 0);
+    assert_eq!(morning.asked(), (100, 1));
+}
+
+#[tokio::test]
+async fn two_buckets_are_told_apart() {
+    let elsewhere = DAILY.replace("tenko-test", "not-there");
+    let morning = Morning::with(&format!("{DAILY}\n[jobs.other]\n{elsewhere}")).await;
+    morning.upload("24 05:20", TODAY, "ok");
+    let report = morning.roll_call("24 06:30").await;
+    let blind = report.roll.states.iter().filter(|(_, state)| state.blind.is_some());
+    assert_eq!(blind.map(|(slug, _)| slug.as_str()).collect::<Vec<_>>(), ["other"]);
 }
