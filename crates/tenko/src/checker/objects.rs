@@ -192,11 +192,15 @@ fn before(next: Timestamp, early: SignedDuration) -> Timestamp {
 fn problem(object: &PlainObject, found: &ObjectMeta, now: Timestamp) -> Option<String> {
     if let Some(least) = object.min_size.filter(|least| found.size < *least) {
         return Some(match found.size {
-            0 => format!("is empty; at least {least} bytes are expected"),
-            size => format!("has {size} bytes; at least {least} are expected"),
+            0 => format!("is empty; {} or more are expected", bytes(least)),
+            size => format!("has {}; {} or more are expected", bytes(size), bytes(least)),
         });
     }
     let age = now.duration_since(found.last_modified);
     let oldest = object.max_age.filter(|oldest| age > *oldest)?;
     Some(format!("is {} old; at most {} is allowed", words::length(age), words::length(oldest)))
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }

@@ -6,6 +6,7 @@ mod bucket;
 
 mod blind;
 mod dry;
+mod files;
 mod quality;
 mod requests;
 mod timeline;

@@ -10,7 +10,7 @@ async fn an_empty_object_is_bad_evidence_and_the_notice_says_so() {
     assert_eq!(morning.at("24 04:00").await, "new");
     morning.upload("24 05:20", TODAY, "");
     assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
-    insta::assert_snapshot!(morning.said("down"), @"s3://tenko-test/2026-11-24/evidence.txt is empty; at least 1 bytes are expected");
+    insta::assert_snapshot!(morning.said("down"), @"s3://tenko-test/2026-11-24/evidence.txt is empty; 1 byte or more are expected");
     assert_eq!(morning.at("24 06:30").await, "down");
     assert_eq!(morning.told(), [""; 0]);
 }
@@ -22,7 +22,7 @@ async fn one_that_is_too_small_is_bad_until_it_is_written_again() {
     morning.upload("24 05:20", TODAY, "half of it");
     assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
     let said = morning.said("down");
-    assert!(said.ends_with("has 10 bytes; at least 1000 are expected"), "{said}");
+    assert!(said.ends_with("has 10 bytes; 1000 bytes or more are expected"), "{said}");
     morning.upload("24 05:40", TODAY, &"all of it ".repeat(100));
     assert_eq!(morning.at("24 05:50").await, "up since 24 05:40");
     assert_eq!(morning.told(), ["up"]);
