@@ -90,6 +90,7 @@ struct Decision {
     roll: Roll,
     jobs: BTreeMap<Slug, Job>,
     called: Called,
+    evidence: Vec<Evidence>,
     warnings: Vec<String>,
 }
 
@@ -160,8 +161,8 @@ impl Checker {
             again.evidence.extend(self.store.between(None, from, Timestamp::MAX).await?);
             decision = self.judge(snapshot, &again, outage, now).await?;
         }
-        self.add_reports(&mut decision.called.notices, &news.evidence).await;
-        let Decision { roll, called, .. } = &mut decision;
+        let Decision { roll, called, evidence, .. } = &mut decision;
+        self.add_reports(&mut called.notices, evidence).await;
         roll.outbox.add(std::mem::take(&mut called.notices));
         Ok(decision)
     }
@@ -187,7 +188,7 @@ impl Checker {
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
-        Ok(Decision { roll, jobs: members.jobs, called, warnings: members.warnings })
+        Ok(Decision { roll, jobs: members.jobs, called, evidence, warnings: members.warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no

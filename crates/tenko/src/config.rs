@@ -29,6 +29,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tenko_core::message::Language;
 use tenko_core::{ChannelName, Job, JobSpec, Slug};
+use tenko_store::open::OpenOptions;
 
 use crate::notify::options::ChannelConfig;
 use crate::secret::Secret;
@@ -92,6 +93,8 @@ pub struct CheckerOptions {
     pub interval: Option<SignedDuration>,
     /// Its name.
     pub name: Option<Slug>,
+    /// How the buckets of plain objects are opened; no file says so, it is for whoever calls the roll as a library.
+    pub objects: OpenOptions,
 }
 
 /// What concerns the wrapper.

@@ -150,7 +150,12 @@ fn checker(
         Slug::new(&said.text).map_err(refuse).ok()
     });
     let interval = reading.duration(table, "interval");
-    CheckerOptions { heartbeat: heartbeat.map(|said| said.secret), interval, name }
+    CheckerOptions {
+        heartbeat: heartbeat.map(|said| said.secret),
+        interval,
+        name,
+        ..CheckerOptions::default()
+    }
 }
 
 fn run(reading: &mut Reading<'_>, top: &DeTable<'_>) -> RunOptions {
