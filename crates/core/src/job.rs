@@ -93,7 +93,7 @@ impl Default for Limits {
 }
 
 /// What was said about a job: in a configuration, by flags of the wrapper, or in the body of its evidence. Lengths are
-/// texts such as `30m`; [`JobSpec::resolve`](crate::job) turns all of it into a [`Job`].
+/// texts such as `30m`; [`JobSpec::resolve`] turns all of it into a [`Job`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// When it is due.

@@ -1,29 +1,36 @@
-//! The words of a notice: a pure function of the notice and a language.
+//! The words of a notice.
 //!
-//! All text is data: whatever a job or a store wrote is cleaned of what could steer a terminal or reorder a line, and
-//! bounded. A channel still has to escape it by the rules of its own form.
+//! Pure: a notice carries all the facts, so that the same notice gives the same message today and in a retry tomorrow.
+//! Whatever a job had a hand in (its output, host, remarks) is data: it is stripped of everything that could move a
+//! cursor or reorder a text, and cut to a bounded length. Escaping for HTML or Slack is left to the channel.
 
 mod clean;
-mod en;
-mod ja;
+mod digest;
+mod english;
+mod japanese;
+mod signal;
 mod words;
 
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
-
-pub use clean::{line, text};
-use words::Words;
+use uuid::Uuid;
 
 use crate::notice::{Notice, NoticeKind};
-use crate::{Exit, Output};
+use crate::outbox::Batch;
+use crate::state::Reason;
+pub use clean::{block, line};
+pub use digest::{MAX_LISTED, digest};
+use words::{Label, Words};
 
-/// The most notices that a digest lists; the rest is counted.
-pub const MAX_LISTED: usize = 20;
-/// The longest value of a field, in characters.
+/// The most lines of output in a message.
+pub const MAX_OUTPUT_LINES: usize = 20;
+/// The most characters of output in a message.
+pub const MAX_OUTPUT: usize = 2_000;
+/// The most characters of one value that a job had a hand in.
 pub const MAX_VALUE: usize = 500;
-/// The longest output, in characters.
-pub const MAX_OUTPUT: usize = 12_000;
-/// The longest address of a runbook, in characters.
-const MAX_RUNBOOK: usize = 1000;
+/// The name under which the whole store is spoken of, where a notice concerns no single job.
+pub const ALL_JOBS: &str = "all-jobs";
 
 /// The language in which people are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,91 +44,87 @@ pub enum Language {
 }
 
 impl Language {
+    /// The label of [`Message::runbook`].
+    pub fn runbook_label(self) -> &'static str {
+        match self {
+            Self::En => "Runbook",
+            Self::Ja => "手順書",
+        }
+    }
+
     fn words(self) -> &'static dyn Words {
         match self {
-            Self::En => &en::English,
-            Self::Ja => &ja::Japanese,
+            Self::En => &english::English,
+            Self::Ja => &japanese::Japanese,
         }
     }
 }
 
-/// How a message should look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a message is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// For information.
+    Info,
+    /// All is well again.
+    Good,
+    /// Somebody should look.
+    Warning,
     /// Something is down.
     Bad,
-    /// Something is up again.
-    Good,
-    /// Something could not be told.
-    Warning,
-    /// Nothing happened.
-    Info,
 }
 
-/// What people are told: plain text without markup.
+/// A label and what it labels, each one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// The label, in the message's language.
+    pub label: String,
+    /// The value.
+    pub value: String,
+}
+
+/// What is said, before a channel gives it a form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// One short line that begins with the job's name.
+    /// One line without a full stop: which job, and what about it.
     pub title: String,
-    /// How it should look.
+    /// How it is meant.
     pub severity: Severity,
-    /// What happened, in one or a few sentences.
+    /// What was expected and what happened, in one to three sentences.
     pub sentence: String,
-    /// What else is known: labels and values, each one line.
-    pub fields: Vec<(String, String)>,
-    /// What the run printed, several lines.
+    /// The particulars.
+    pub fields: Vec<Field>,
+    /// The last lines of what the job printed, or the lines of a digest.
     pub output: Option<String>,
-    /// Where to read what to do.
+    /// Where to read what to do; whatever the configuration says, not always a URL.
     pub runbook: Option<String>,
-    /// The first 8 digits of the notice's id.
+    /// The first eight hex digits of the notice's id, so that people recognise a repeated message.
     pub id: String,
 }
 
-/// The message of one notice. Times are shown in the job's zone, or in UTC if that zone is unknown.
+impl Message {
+    /// The message for what is sent in one go: a notice, or the digest of several.
+    pub fn of(batch: &Batch, language: Language) -> Self {
+        match batch.notices.as_slice() {
+            [only] => compose(only, language),
+            several => Self { id: short(batch.id()), ..digest(several, language) },
+        }
+    }
+}
+
+/// The message of one notice. Times are in the notice's zone, or UTC if there is no such zone.
 pub fn compose(notice: &Notice, language: Language) -> Message {
     let words = language.words();
+    let told = Told::new(notice, words);
+    let sentence = words.sentence(&told);
     Message {
-        title: words.title(notice),
+        title: words.title(&told),
         severity: severity(notice.kind),
-        sentence: text(&words.sentence(notice), 2 * MAX_VALUE),
-        fields: words::fields(words, notice),
-        output: notice.facts.output.as_ref().and_then(|output| joined(words, output)),
-        runbook: notice.facts.runbook.as_deref().map(|address| line(address, MAX_RUNBOOK)),
-        id: short(&notice.id),
-    }
-}
-
-/// One message for several notices: how many, the first [`MAX_LISTED`] with a line each, and how many more.
-pub fn digest(notices: &[Notice], language: Language) -> Message {
-    let words = language.words();
-    let listed = notices.iter().take(MAX_LISTED);
-    let mut lines: Vec<String> = listed.map(|notice| format!("• {}", words.title(notice))).collect();
-    if notices.len() > MAX_LISTED {
-        lines.push(words.more(notices.len() - MAX_LISTED));
-    }
-    let count = |wanted| notices.iter().filter(|notice| severity(notice.kind) == wanted).count();
-    Message {
-        title: words.digest(count(Severity::Bad), count(Severity::Good), notices.len()),
-        severity: notices
-            .iter()
-            .map(|notice| severity(notice.kind))
-            .min_by_key(rank)
-            .unwrap_or(Severity::Info),
-        sentence: lines.join("\n"),
-        fields: Vec::new(),
-        output: None,
-        runbook: None,
-        id: notices.first().map(|notice| short(&notice.id)).unwrap_or_default(),
-    }
-}
-
-fn rank(severity: &Severity) -> u8 {
-    match severity {
-        Severity::Bad => 0,
-        Severity::Warning => 1,
-        Severity::Good => 2,
-        Severity::Info => 3,
+        fields: told.fields(&sentence),
+        sentence,
+        output: told.output(),
+        runbook: notice.facts.runbook.as_deref().map(|text| line(text, MAX_VALUE)),
+        id: short(notice.id),
     }
 }
 
@@ -134,51 +137,110 @@ fn severity(kind: NoticeKind) -> Severity {
     }
 }
 
-fn short(id: &uuid::Uuid) -> String {
-    id.simple().to_string().chars().take(8).collect()
+fn short(id: Uuid) -> String {
+    id.simple().to_string()[..8].to_owned()
 }
 
-/// Head and tail with a line between them that says how much is missing; `None` if nothing was printed.
-fn joined(words: &dyn Words, output: &Output) -> Option<String> {
-    let head = text(&output.head, MAX_OUTPUT / 3);
-    let tail = clean::end(&output.tail, MAX_OUTPUT / 2);
-    let gap = (output.omitted > 0).then(|| words.omitted(output.omitted));
-    let parts = [Some(head), gap, Some(tail)].into_iter().flatten();
-    let parts: Vec<String> = parts.map(|part| part.trim_matches('\n').to_owned()).collect();
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.trim().is_empty()).collect();
-    (!parts.is_empty()).then(|| parts.join("\n"))
+/// A notice on its way into words.
+struct Told<'a> {
+    notice: &'a Notice,
+    zone: TimeZone,
+    words: &'a dyn Words,
 }
 
-/// `SIGKILL` and its like, by the numbers of Linux (signal(7)).
-pub(crate) fn signal_name(number: u8) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
+impl<'a> Told<'a> {
+    fn new(notice: &'a Notice, words: &'a dyn Words) -> Self {
+        let zone = TimeZoneDatabase::bundled().get(&notice.facts.time_zone).unwrap_or(TimeZone::UTC);
+        Self { notice, zone, words }
+    }
+
+    fn job(&self) -> &str {
+        self.notice.job.as_str()
+    }
+
+    fn is_of_all_jobs(&self) -> bool {
+        self.job() == ALL_JOBS && matches!(self.notice.kind, NoticeKind::Unknown | NoticeKind::Known)
+    }
+
+    /// A moment in full.
+    fn moment(&self, at: Timestamp) -> String {
+        self.words.moment(&at.to_zoned_datetime(self.zone.clone()))
+    }
+
+    /// A moment that is read after another one: without the date if that is the same.
+    fn moment_after(&self, at: Timestamp, first: Timestamp) -> String {
+        let (at, first) =
+            (at.to_zoned_datetime(self.zone.clone()), first.to_zoned_datetime(self.zone.clone()));
+        if at.date() == first.date() { self.words.time(&at) } else { self.words.moment(&at) }
+    }
+
+    /// When the incident, or the blindness, began.
+    fn since(&self) -> Timestamp {
+        self.notice.facts.down_since.unwrap_or(self.notice.at)
+    }
+
+    /// Until when it lasted, as far as the notice knows.
+    fn until(&self) -> Timestamp {
+        self.notice.facts.up_since.unwrap_or(self.notice.at)
+    }
+
+    /// How long it lasted, or has lasted.
+    fn lasted(&self) -> String {
+        self.words.length(self.until().duration_since(self.since()))
+    }
+
+    /// What else was said, as one line without its full stop.
+    fn remark(&self) -> Option<String> {
+        let text = line(self.notice.facts.message.as_deref()?, MAX_VALUE);
+        let text = text.trim_end_matches('.');
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The particulars; what the sentence has said of a remark already is not said again.
+    fn fields(&self, sentence: &str) -> Vec<Field> {
+        let facts = &self.notice.facts;
+        let kind = self.notice.kind;
+        let about_incident = matches!(kind, NoticeKind::Down | NoticeKind::Reminder(_) | NoticeKind::Up);
+        let bad = matches!(kind, NoticeKind::Down | NoticeKind::Reminder(_));
+        let mut list = Vec::new();
+        let mut add = |label, value: Option<String>| {
+            let field = |value| Field { label: self.words.label(label).to_owned(), value };
+            list.extend(value.filter(|value| !value.is_empty()).map(field));
+        };
+        let own = |text: &Option<String>| text.as_deref().map(|text| line(text, MAX_VALUE));
+        let moment = |at: Option<Timestamp>| at.map(|at| self.moment(at));
+        add(Label::Description, own(&facts.description));
+        add(Label::Due, moment(facts.due.filter(|_| bad)));
+        add(Label::Deadline, moment(facts.deadline.filter(|_| bad)));
+        add(Label::DownSince, moment(facts.down_since.filter(|_| about_incident)));
+        add(Label::UpSince, moment(facts.up_since.filter(|_| kind == NoticeKind::Up)));
+        let lasted = kind == NoticeKind::Up || matches!(kind, NoticeKind::Reminder(_));
+        add(Label::DownFor, lasted.then(|| self.lasted()));
+        let never = || bad.then(|| self.words.never().to_owned());
+        add(Label::LastSuccess, moment(facts.last_success.filter(|_| kind != NoticeKind::Up)).or_else(never));
+        let ended = self.is_about_an_end();
+        add(Label::Exit, facts.exit.filter(|_| ended).map(|exit| self.words.exit(exit)));
+        add(Label::Duration, facts.duration.filter(|_| ended).map(|length| self.words.length(length)));
+        add(Label::Host, own(&facts.host));
+        add(Label::Schedule, own(&facts.schedule));
+        add(Label::Remark, self.remark().filter(|remark| !sentence.contains(remark)));
+        list
+    }
+
+    /// Whether the facts about a run's end are what it is about, and not left from an earlier run.
+    fn is_about_an_end(&self) -> bool {
+        let never_ended = matches!(self.notice.facts.reason, Some(Reason::Missed | Reason::Overran));
+        self.notice.kind == NoticeKind::Unstored || (self.notice.kind != NoticeKind::Up && !never_ended)
+    }
+
+    /// The last lines of the output, if it is about one run.
+    fn output(&self) -> Option<String> {
+        let output = self.notice.facts.output.as_ref()?;
+        let kept = if output.tail.is_empty() { &output.head } else { &output.tail };
+        let text = block(kept, MAX_OUTPUT_LINES, MAX_OUTPUT);
+        (!text.trim().is_empty()).then_some(text)
+    }
 }
 
-/// `SIGKILL (9)`, or the number alone.
-pub(crate) fn signal(exit: Exit) -> Option<String> {
-    let Exit::Signal(number) = exit else { return None };
-    Some(match signal_name(number) {
-        Some(name) => format!("{name} ({number})"),
-        None => number.to_string(),
-    })
-}
+#[cfg(test)]
+mod tests;

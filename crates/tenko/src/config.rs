@@ -1,78 +1,121 @@
-//! TEMP types until the config branch lands.
-use crate::notify::options::ChannelConfig;
-use crate::secret::Secret;
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+//! `tenko.toml`: what was written, and what it means.
+//!
+//! The file is read in two stages. First its keys and the kinds of its values are compared with one set of tables, from
+//! which the schema is made too; then values get their meaning. Both go on after an error, so that all errors are
+//! reported at once, each with its place.
+
+mod channels;
+mod example;
+mod find;
+mod jobs;
+mod keys;
+mod mail;
+mod nearest;
+mod object;
+mod parse;
+mod problem;
+mod read;
+mod schema;
+mod shape;
+mod show;
+mod source;
+
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use tenko_core::message::Language;
 use tenko_core::{ChannelName, Job, JobSpec, Slug};
+
+use crate::notify::options::ChannelConfig;
+use crate::secret::Secret;
+
+pub use example::example;
+pub use nearest::nearest;
+pub use object::{PlainObject, TemplateError};
+pub use problem::ConfigErrors;
+pub use schema::schema;
+pub use show::show;
+
+/// Which secrets were said by reference: from the path of a key, such as `channels.ops.slack`, to `env:NAME`.
+pub type References = BTreeMap<String, String>;
+
+/// A configuration: nothing in it can be wrong any more, and secrets have been read.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The URL of the store; the caller's default, if `None`.
     pub store: Option<String>,
+    /// In which zone schedules are read that name none.
     pub time_zone: TimeZone,
+    /// The language of channels that name none.
+    pub language: Language,
+    /// The channels of jobs that name none.
     pub notify: Vec<ChannelName>,
+    /// What holds for jobs that do not say otherwise.
     pub defaults: JobSpec,
+    /// Where notices go.
     pub channels: BTreeMap<ChannelName, ChannelConfig>,
+    /// What is expected to run.
     pub jobs: BTreeMap<Slug, ConfiguredJob>,
+    /// The roll call itself.
     pub checker: CheckerOptions,
+    /// The wrapper.
     pub run: RunOptions,
+    /// The file that it was read from.
     pub source: Option<PathBuf>,
+    /// What is probably not meant, each with its place, as a person reads it.
     pub warnings: Vec<String>,
+    /// Which secrets were said by reference.
+    pub references: References,
 }
+
+/// A job of the configuration.
 #[derive(Clone, Debug)]
 pub struct ConfiguredJob {
+    /// What is expected of it.
     pub job: Job,
+    /// What was said about it, completed by the defaults.
+    pub spec: JobSpec,
+    /// The object that is its evidence, if no wrapper reports for it.
     pub object: Option<PlainObject>,
 }
-#[derive(Clone, Debug)]
-pub struct PlainObject {
-    base: String,
-    pub min_size: Option<u64>,
-    pub max_age: Option<SignedDuration>,
-}
-impl PlainObject {
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-    pub fn key(&self, _due: Timestamp, _zone: &TimeZone) -> String {
-        String::new()
-    }
-    pub fn is_dated(&self) -> bool {
-        true
-    }
-}
+
+/// What concerns the roll call itself.
 #[derive(Clone, Debug, Default)]
 pub struct CheckerOptions {
+    /// A URL that is asked for after each completed roll call.
     pub heartbeat: Option<Secret>,
+    /// How often the roll is expected to be called.
     pub interval: Option<SignedDuration>,
+    /// Its name.
     pub name: Option<Slug>,
 }
+
+/// What concerns the wrapper.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
+    /// The environment variables whose values are masked in evidence.
     pub mask_env: Vec<String>,
+    /// How much is kept of the beginning of the output, in bytes.
     pub capture_head: Option<usize>,
+    /// How much is kept of the end of the output, in bytes.
     pub capture_tail: Option<usize>,
+    /// How long reporting may take after the job.
     pub report_timeout: Option<Duration>,
 }
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct ConfigErrors;
-impl Config {
-    pub fn load(_p: Option<&Path>) -> Result<Option<Self>, ConfigErrors> {
-        Ok(None)
-    }
-}
-pub fn nearest<'a>(_name: &str, _all: impl Iterator<Item = &'a str>) -> Option<String> {
-    None
-}
-pub fn example() -> String {
-    String::new()
-}
-pub fn schema() -> String {
-    String::new()
-}
-pub fn show(_c: &Config, _now: Timestamp) -> String {
-    String::new()
+
+/// What a configuration may ask of the world around it.
+#[expect(missing_debug_implementations, reason = "it holds functions")]
+pub struct Outside<'a> {
+    /// The value of an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of a file.
+    pub read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// Whether every user of the machine may read the configuration.
+    pub exposed: bool,
 }
 
 impl Default for Config {
@@ -80,14 +123,58 @@ impl Default for Config {
         Self {
             store: None,
             time_zone: TimeZone::UTC,
-            notify: vec![],
+            language: Language::default(),
+            notify: Vec::new(),
             defaults: JobSpec::default(),
             channels: BTreeMap::new(),
             jobs: BTreeMap::new(),
             checker: CheckerOptions::default(),
             run: RunOptions::default(),
             source: None,
-            warnings: vec![],
+            warnings: Vec::new(),
+            references: References::new(),
         }
+    }
+}
+
+impl Config {
+    /// Reads the configuration: the file `explicit`, or that of `$TENKO_CONFIG`, or `./tenko.toml`, or
+    /// `/etc/tenko/tenko.toml`. `None` if nothing is named and neither place has one.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn load(explicit: Option<&Path>) -> Result<Option<Self>, ConfigErrors> {
+        let (config, errors) = Self::load_what_can_be(explicit);
+        errors.map_or(Ok(config), Err)
+    }
+
+    /// Like [`load`](Self::load), for whoever goes on whatever is wrong: the jobs and channels without errors are there,
+    /// and the errors beside them.
+    pub fn load_what_can_be(explicit: Option<&Path>) -> (Option<Self>, Option<ConfigErrors>) {
+        let found = match find::find(explicit, std::env::var_os("TENKO_CONFIG")) {
+            Ok(Some(found)) => found,
+            Ok(None) => return (None, None),
+            Err(errors) => return (None, Some(errors)),
+        };
+        let env = |name: &str| std::env::var(name).ok();
+        let outside = Outside { env: &env, read_file: &find::read_secret, exposed: found.exposed };
+        let (config, errors) = Self::parse_what_can_be(&found.text, &found.path, &outside);
+        (Some(config), errors)
+    }
+
+    /// Reads a configuration from its text. `path` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> Result<Self, ConfigErrors> {
+        let (config, errors) = Self::parse_what_can_be(text, path, outside);
+        errors.map_or(Ok(config), Err)
+    }
+
+    /// Like [`parse`](Self::parse); what has no errors is there in any case.
+    pub fn parse_what_can_be(text: &str, path: &Path, outside: &Outside<'_>) -> (Self, Option<ConfigErrors>) {
+        parse::parse(text, path, outside)
     }
 }

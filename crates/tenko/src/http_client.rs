@@ -1,164 +1,136 @@
-//! The one maker of HTTP clients: what every outgoing call has in common.
+//! The one HTTP client for everything that is told to the outside.
+//!
+//! TLS is rustls with ring. The system's certificates are trusted; where there are none (a bare container), Mozilla's
+//! list as compiled in. Redirects are not followed: whoever can answer must not be able to send a secret elsewhere.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 
-/// How long a connection may take.
+/// The longest that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a whole call may take, the answer's body included.
+/// The longest that one exchange may take, from the first look-up to the last byte.
 const TOTAL: Duration = Duration::from_secs(10);
-/// How much of an answer is read, in bytes.
-const MAX_ANSWER: usize = 64 * 1024;
-/// The longest wait that a server may ask for.
-const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// The longest that a server may ask us to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// A call could not be made, or was not answered. Names no URL, because a URL may be a secret.
+/// The client could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// There is no client to call with.
-    #[error("the HTTP client could not be set up")]
-    SetUp(#[source] reqwest::Error),
-    /// The URL or a header is not valid.
-    #[error("the request is not valid")]
-    Request(#[source] reqwest::Error),
-    /// No answer within the time that is allowed.
-    #[error("there was no answer in time")]
-    TimedOut(#[source] reqwest::Error),
-    /// No connection.
-    #[error("the connection failed")]
-    Connect(#[source] reqwest::Error),
-    /// The connection broke before the answer was complete.
-    #[error("the connection broke before the answer was complete")]
-    Broken(#[source] reqwest::Error),
+pub enum ClientError {
+    /// No version of TLS can be spoken.
+    #[error("can't set up TLS")]
+    Tls(#[source] rustls::Error),
+    /// The client could not be put together.
+    #[error("can't set up an HTTP client")]
+    Build(#[source] reqwest::Error),
 }
 
-impl CallError {
-    fn of(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        match () {
-            () if error.is_builder() => Self::Request(error),
-            () if error.is_timeout() => Self::TimedOut(error),
-            () if error.is_connect() => Self::Connect(error),
-            () => Self::Broken(error),
-        }
-    }
-
-    /// Whether the same call can never succeed.
-    pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Request(_))
-    }
-}
-
-/// What a server answered.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The beginning of the body; bytes that are no UTF-8 are replaced.
-    pub body: String,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// How long the server asks to wait, if it does, at most a day.
-    pub retry_after: Option<SignedDuration>,
-}
-
-/// The shared client: no redirects, 5 s to connect and 10 s in all, proxies as the environment says. Made at its first
-/// use, because loading certificates takes time.
-pub fn client() -> Result<&'static Client, CallError> {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
+/// The client, made at the first call. It keeps no connections, so that any runtime may use it after another has ended.
+///
+/// # Errors
+/// When TLS can't be set up; nothing is connected here.
+pub fn client() -> Result<reqwest::Client, ClientError> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     if let Some(client) = CLIENT.get() {
-        return Ok(client);
+        return Ok(client.clone());
     }
-    let made = build(CONNECT, TOTAL)?;
-    Ok(CLIENT.get_or_init(|| made))
+    let new = build()?;
+    Ok(CLIENT.get_or_init(|| new).clone())
 }
 
-/// A client with time limits of its own.
-pub fn build(connect: Duration, total: Duration) -> Result<Client, CallError> {
-    install_provider();
-    Client::builder()
-        .tls_backend_preconfigured(tls())
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(connect)
-        .timeout(total)
-        // Calls may come from one short-lived runtime after the other, with which connections end.
+fn build() -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT)
+        .timeout(TOTAL)
         .pool_max_idle_per_host(0)
         .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| CallError::SetUp(error.without_url()))
+        .map_err(ClientError::Build)
 }
 
-/// Makes ring the provider of cryptography of this process, unless one was chosen before.
-pub fn install_provider() {
-    // An error says that there is a provider already, which is as good.
-    drop(rustls::crypto::ring::default_provider().install_default());
-}
-
-fn tls() -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+fn tls() -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions of TLS")
-        .with_root_certificates(roots())
-        .with_no_client_auth()
+        .map_err(ClientError::Tls)?;
+    Ok(builder.with_root_certificates(roots()).with_no_client_auth())
 }
 
-/// The system's certificates; Mozilla's, as compiled in, on a system that has none.
 fn roots() -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if store.is_empty() {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    store
+    roots
 }
 
-/// Makes a call and reads the beginning of the answer.
-pub async fn call(request: RequestBuilder) -> Result<Answer, CallError> {
-    let mut response = request.send().await.map_err(CallError::of)?;
-    let status = response.status();
-    let headers = response.headers().clone();
-    let retry_after = retry_after(&headers, Timestamp::now());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(CallError::of)? {
-        let room = MAX_ANSWER.saturating_sub(body.len());
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() >= room {
-            break;
-        }
+/// The first bytes of an answer's body, at most so many, as text; what arrived before the connection broke.
+pub async fn beginning(mut response: reqwest::Response, most: usize) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        bytes.extend_from_slice(&chunk[..chunk.len().min(most - bytes.len())]);
     }
-    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), headers, retry_after })
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// `Retry-After` in both its forms (RFC 9110 section 10.2.3); at least nothing, at most a day.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
+/// How long the server asked to wait: seconds or a date (RFC 9110, section 10.2.3), at most a day. Whatever else it
+/// wrote is no wish.
+pub fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
+    retry_after_at(headers, SystemTime::now())
+}
+
+fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<SignedDuration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        SignedDuration::from_secs(text.parse().unwrap_or(i64::MAX))
-    } else {
-        let until = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        until.duration_since(now)
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => LONGEST_WAIT,
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(wait.clamp(SignedDuration::ZERO, MAX_WAIT))
+    SignedDuration::try_from(wait.min(LONGEST_WAIT)).ok()
 }
 
-/// A heartbeat was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum PingError {
-    /// It was not answered.
-    #[error("the heartbeat could not be sent")]
-    Call(#[source] CallError),
-    /// The answer was no success.
-    #[error("the heartbeat was answered with status {0}")]
-    Refused(u16),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Pings a heartbeat service by GET: any success status will do. Errors do not show the URL.
-pub async fn ping_heartbeat(url: &crate::secret::Secret) -> Result<(), PingError> {
-    let answer = async { call(client()?.get(url.reveal())).await }.await.map_err(PingError::Call)?;
-    if answer.status.is_success() { Ok(()) } else { Err(PingError::Refused(answer.status.as_u16())) }
+    fn wait(text: &str) -> Option<i64> {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        retry_after_at(&headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn seconds_and_dates_are_understood_and_bounded() {
+        let cases = [
+            ("30", Some(30)),
+            ("0", Some(0)),
+            ("86401", Some(86_400)),
+            ("99999999999999999999999999", Some(86_400)),
+            ("Sun, 06 Nov 1994 08:51:07 GMT", Some(90)),
+            ("Sunday, 06-Nov-94 08:51:07 GMT", Some(90)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("Mon, 06 Nov 2034 08:00:00 GMT", Some(86_400)),
+            ("-3", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(wait(text), seconds, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_client_is_made_once_and_needs_no_runtime() {
+        assert!(client().is_ok());
+        assert!(client().is_ok());
+    }
 }

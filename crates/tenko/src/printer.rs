@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::error::{CommandError, Kind};
 
@@ -77,9 +78,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Characters on the screen: without escapes for colour, and two for the wide characters of East Asia.
+/// Columns on the screen, without escapes for colour.
 fn shown_width(text: &str) -> usize {
-    let plain = anstream::adapter::strip_str(text).to_string();
-    let wide = |c: char| matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff);
-    plain.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+    anstream::adapter::strip_str(text).to_string().width()
 }

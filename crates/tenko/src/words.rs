@@ -30,9 +30,12 @@ pub fn length(length: SignedDuration) -> String {
     text
 }
 
-/// How far a moment is from now: `3m ago`, `in 5h 12m`.
+/// How far a moment is from now: `3m ago`, `in 5h 12m`, `just now`.
 pub fn distance(moment: Timestamp, now: Timestamp) -> String {
     let away = moment.duration_since(now);
+    if away.abs() < SignedDuration::from_secs(1) {
+        return "just now".into();
+    }
     if away.is_negative() { format!("{} ago", length(-away)) } else { format!("in {}", length(away)) }
 }
 

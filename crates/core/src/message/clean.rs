@@ -1,100 +1,96 @@
-//! Text from outside, made harmless for people and terminals.
+//! Makes text from outside harmless and short.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// One line of at most `max` characters: line ends and tabs become spaces.
-pub fn line(raw: &str, max: usize) -> String {
-    let cleaned: String =
-        visible(raw).chars().map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c }).collect();
-    begin(cleaned.trim(), max)
+/// One line of at most so many characters: line breaks and tabs become spaces, terminal sequences and characters that
+/// reorder text are dropped, other control characters become U+FFFD.
+pub fn line(text: &str, most: usize) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text: String = plain(&words.join(" ")).chars().filter(|c| *c != '\n').collect();
+    shortened(text.trim(), most)
 }
 
-/// Several lines of at most `max` characters, the first ones if there are more. Escape sequences of terminals
-/// (ECMA-48), bidirectional overrides (UAX 9) and other invisible characters are gone; other control characters are
-/// shown as pictures (U+2400 and after). A lone carriage return ends a line, as progress bars mean it to.
-pub fn text(raw: &str, max: usize) -> String {
-    begin(&visible(raw), max)
-}
-
-/// The last `max` characters of what [`text`] makes of it.
-pub(crate) fn end(raw: &str, max: usize) -> String {
-    let cleaned = visible(raw);
-    let count = cleaned.chars().count();
-    if count <= max {
-        return cleaned;
+/// The last lines, at most so many, and of them the last characters, at most so many; cleaned as [`line`] does, but
+/// tabs stay. Of a line that was overwritten by carriage returns (a progress bar) only the last state is kept. What
+/// was cut is marked by `…`.
+pub fn block(text: &str, most_lines: usize, most: usize) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| plain(last_state(line))).collect();
+    let first = lines.len().saturating_sub(most_lines);
+    let kept = lines[first..].join("\n");
+    let surplus = kept.chars().count().saturating_sub(most.saturating_sub(2));
+    let tail: String = kept.chars().skip(surplus).collect();
+    match (surplus > 0, first > 0) {
+        (true, _) => format!("…{tail}"),
+        (false, true) => format!("…\n{tail}"),
+        (false, false) => tail,
     }
-    let kept: String = cleaned.chars().skip(count - max.saturating_sub(1)).collect();
-    format!("…{kept}")
 }
 
-fn begin(cleaned: &str, max: usize) -> String {
-    if cleaned.chars().count() <= max {
-        return cleaned.to_owned();
+fn last_state(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rsplit_once('\r').map_or(line, |(_, last)| last)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    let kept: String = cleaned.chars().take(max.saturating_sub(1)).collect();
-    format!("{kept}…")
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    kept.trim_end().to_owned() + "…"
 }
 
-fn visible(raw: &str) -> String {
-    let mut shown = String::with_capacity(raw.len());
-    let mut rest = raw.chars().peekable();
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\u{1b}' => skip_escape(&mut rest),
-            '\u{9b}' => skip_control_sequence(&mut rest),
-            '\r' if rest.peek() == Some(&'\n') => {}
-            '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => shown.push('\n'),
-            '\n' | '\t' => shown.push(c),
-            '\0'..='\u{1f}' => shown.extend(char::from_u32(0x2400 + u32::from(c))),
-            '\u{7f}' => shown.push('␡'),
+            '\u{1b}' => skip_sequence(&mut rest),
+            '\u{9b}' => skip_csi(&mut rest),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
+            '\n' | '\t' => out.push(c),
+            '\u{2028}' | '\u{2029}' => out.push(' '),
+            c if c.is_control() => out.push('\u{fffd}'),
             c if is_invisible(c) => {}
-            c => shown.push(c),
+            c => out.push(c),
         }
     }
-    shown
+    out
 }
 
+/// Characters that reorder or hide text (Unicode TR 36, section 2.11; TR 9). Joiners stay: emoji and Persian need them.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
+        '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-fn skip_escape(rest: &mut Peekable<Chars<'_>>) {
-    match rest.peek() {
-        Some('[') => {
-            rest.next();
-            skip_control_sequence(rest);
-        }
+/// After ESC (ECMA-48, section 5).
+fn skip_sequence(rest: &mut Peekable<Chars<'_>>) {
+    match rest.next() {
+        Some('[') => skip_csi(rest),
         Some(']' | 'P' | 'X' | '^' | '_') => skip_string(rest),
         Some(' '..='/') => {
-            while rest.next_if(|c| matches!(c, ' '..='/')).is_some() {}
-            rest.next_if(|c| matches!(c, '0'..='~'));
-        }
-        Some('0'..='~') => {
-            rest.next();
+            while rest.next_if(|c| (' '..='/').contains(c)).is_some() {}
+            rest.next_if(|c| ('0'..='~').contains(c));
         }
         _ => {}
     }
 }
 
-/// Parameters, intermediates and the final character; one that is broken off ends where it stops being one.
-fn skip_control_sequence(rest: &mut Peekable<Chars<'_>>) {
-    while rest.next_if(|c| matches!(c, ' '..='?')).is_some() {}
-    rest.next_if(|c| matches!(c, '@'..='~'));
+/// Parameters and intermediates up to the final byte; anything else ends it and is text.
+fn skip_csi(rest: &mut Peekable<Chars<'_>>) {
+    while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
+    rest.next_if(|c| ('@'..='~').contains(c));
 }
 
-/// A string such as a title or a link ends with BEL or ESC backslash; one without an end reaches to the end of the line.
+/// Up to BEL or ST, or the end of the line.
 fn skip_string(rest: &mut Peekable<Chars<'_>>) {
     while let Some(c) = rest.next_if(|c| *c != '\n') {
-        if c == '\u{7}' {
-            return;
-        }
-        if c == '\u{1b}' {
-            rest.next_if(|c| *c == '\\');
-            return;
+        match c {
+            '\u{7}' | '\u{9c}' => return,
+            '\u{1b}' if rest.next_if_eq(&'\\').is_some() => return,
+            _ => {}
         }
     }
 }

@@ -90,12 +90,15 @@ pub async fn jobs_and_declarations_leave_the_roll(fresh: &Fresh, _: Suite) {
     assert_eq!(load(&fresh.other).await.roll, Roll::default());
 }
 
+/// What somebody does to a roll.
+type Change<'a> = Box<dyn Fn(&mut Roll) + 'a>;
+
 /// Notices come, change, go and stand in the order in which they were written.
 pub async fn the_outbox_keeps_its_order(fresh: &Fresh, _: Suite) {
     let at = now();
     let mut roll = Roll::default();
     let number = |n: i64| item("ops", "job", after(at, n));
-    let mut steps: Vec<Box<dyn Fn(&mut Roll)>> = Vec::new();
+    let mut steps: Vec<Change<'_>> = Vec::new();
     steps.push(Box::new(move |roll| roll.outbox.items.extend([5, 3, 9, 1].map(number))));
     steps.push(Box::new(|roll| drop(roll.outbox.items.remove(1))));
     steps.push(Box::new(move |roll| roll.outbox.items[0].status = Status::Dead { at }));

@@ -111,7 +111,7 @@ pub fn state(seed: i64) -> JobState {
         expected_from: begin,
         schedule: Some("every 1d".into()),
         configured: true,
-        base: fold.clone(),
+        base: fold,
         fold,
         tail: vec![answer],
         running: vec![UnderWay { run: run(), started: begin }],

@@ -99,7 +99,7 @@ pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News
         match piece(row) {
             Ok(piece) => news.evidence.push(piece),
             Err(error) => {
-                news.unreadable.push(Unreadable { key: last.to_string(), problem: error.to_string() })
+                news.unreadable.push(Unreadable { key: last.to_string(), problem: error.to_string() });
             }
         }
     }

@@ -1,96 +1,100 @@
-//! Slack incoming webhooks, and what is compatible with them (Mattermost, Rocket.Chat).
+//! Slack incoming webhooks, and what is compatible with them.
+//!
+//! The limits are those of Slack's Block Kit reference: 150 characters in a header, 3000 in a section, 10 fields of
+//! 2000, 50 blocks. Text is `plain_text` wherever that is possible; the one text that Slack reads as mrkdwn is the
+//! fallback, in which `&`, `<` and `>` are escaped, so that nothing a job prints can mention or link.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tenko_core::message::{Language, Message, Severity};
 use tenko_core::outbox::{Batch, Delivery};
+use url::Url;
 
+use super::channels::Channel;
 use super::options::SlackOptions;
-use super::{Channel, ChannelError, check_url, judged, message};
-use crate::http_client::{Answer, call, client};
-use crate::secret::Secret;
+use super::post;
+use crate::http_client;
 
-/// Slack's limit of a header block is 150 characters.
 const MAX_HEADER: usize = 150;
-/// Slack's limit of a section's text is 3000 characters.
 const MAX_SECTION: usize = 3000;
-/// Slack's limit of one field is 2000 characters.
-const MAX_FIELD: usize = 2000;
-/// Slack's limit of fields in one section.
 const MAX_FIELDS: usize = 10;
+const MAX_FIELD: usize = 2000;
 
-/// An incoming webhook.
+/// A Slack incoming webhook.
 #[derive(Debug)]
-pub struct Slack {
-    url: Secret,
+pub(super) struct Slack {
+    options: SlackOptions,
     language: Language,
 }
 
 impl Slack {
-    /// A channel that posts to a webhook; fails if the URL is none of http or https.
-    pub fn new(options: &SlackOptions, language: Language) -> Result<Self, ChannelError> {
-        check_url(&options.url)?;
-        Ok(Self { url: options.url.clone(), language })
+    /// A channel that posts in `language`.
+    pub(super) fn new(options: SlackOptions, language: Language) -> Self {
+        Self { options, language }
     }
 }
 
 #[async_trait]
 impl Channel for Slack {
     async fn deliver(&self, batch: &Batch) -> Delivery {
-        let body = payload(&message(batch, self.language)).to_string();
-        let called = async {
-            let request = client()?.post(self.url.reveal()).header("content-type", "application/json");
-            call(request.body(body)).await
+        let secret = self.options.url.reveal();
+        let Ok(url) = secret.parse::<Url>() else {
+            return Delivery::Never { problem: "the webhook's URL is not a URL".into() };
         };
-        judged(called.await, &[self.url.reveal()], hint)
+        let client = match http_client::client() {
+            Ok(client) => client,
+            Err(error) => return Delivery::Later { problem: crate::error::chain(&error), retry_after: None },
+        };
+        let path = url.path().to_owned();
+        let body = payload(&Message::of(batch, self.language), self.language).to_string();
+        let request = client.post(url).header("content-type", "application/json").body(body);
+        post::send(request, &[secret, path.trim_matches('/')], hint).await
     }
 }
 
-/// What a refusal means, by the words of Slack's documentation.
-fn hint(answer: &Answer) -> Option<&'static str> {
-    let word = answer.body.trim();
-    Some(match (answer.status.as_u16(), word) {
-        (_, "no_service" | "no_active_hooks" | "no_team" | "team_disabled") => {
-            "the webhook was removed or disabled; make a new one and configure its URL"
+/// What helps against the errors of Slack's page on incoming webhooks.
+fn hint(status: u16, word: &str) -> Option<&'static str> {
+    match (status, word) {
+        (_, "no_service" | "no_active_hooks" | "no_team") => {
+            Some("the webhook was removed or its app uninstalled: create a new one")
         }
-        (_, "invalid_token") => "the token in the URL is wrong; copy the webhook's URL again",
-        (_, "channel_is_archived") => "the Slack channel is archived; choose another for the webhook",
-        (_, "channel_not_found") => "the Slack channel was deleted; choose another for the webhook",
+        (_, "invalid_token" | "no_service_id") => Some("the webhook's URL is incomplete or was revoked"),
+        (_, "channel_not_found") => Some("the webhook's channel was deleted"),
+        (_, "channel_is_archived") => {
+            Some("the webhook's channel is archived: unarchive it or create a new webhook")
+        }
         (_, "action_prohibited" | "posting_to_general_channel_denied") => {
-            "an administrator does not allow posting there"
+            Some("an administrator forbids posting there")
         }
-        (_, "invalid_payload") => "Slack did not understand the message; please report this",
-        (404 | 410, _) => "there is no such webhook; make a new one and configure its URL",
-        (403, _) => "the webhook does not allow it",
-        (301 | 302 | 307 | 308, _) => "it redirects, and redirects are not followed; configure the final URL",
-        _ => return None,
-    })
-}
-
-/// The message in Block Kit, within Slack's limits. Nothing in it can mention, link or format.
-pub fn payload(message: &Message) -> Value {
-    let title = format!("{} {}", mark(message.severity), message.title);
-    let mut blocks = vec![
-        json!({"type": "header", "text": {"type": "plain_text", "text": escaped(&title, MAX_HEADER), "emoji": false}}),
-    ];
-    blocks.extend(section(&message.sentence));
-    for fields in message.fields.chunks(MAX_FIELDS) {
-        blocks.push(json!({"type": "section", "fields": fields.iter().map(field).collect::<Vec<_>>()}));
+        (400, "invalid_payload" | "invalid_blocks" | "no_text") => {
+            Some("this is a defect of Tenko: please report it")
+        }
+        (404 | 410, _) => Some("is the webhook's URL complete, and does the webhook still exist?"),
+        (401 | 403, _) => Some("the webhook's URL is wrong or was revoked"),
+        _ => None,
     }
-    blocks.extend(message.output.as_deref().map(preformatted));
-    blocks.extend(message.runbook.as_deref().and_then(|address| section(&format!("→ {address}"))));
-    blocks
-        .push(json!({"type": "context", "elements": [plain(&format!("tenko · {}", message.id), MAX_FIELD)]}));
-    let fallback = format!("{title}\n{}", message.sentence);
-    json!({
-        "text": escaped(&fallback, MAX_SECTION),
-        "blocks": blocks,
-        "unfurl_links": false,
-        "unfurl_media": false,
-    })
 }
 
-fn mark(severity: Severity) -> &'static str {
+/// The body of the request.
+pub fn payload(message: &Message, language: Language) -> Value {
+    let mut blocks = vec![
+        json!({ "type": "header", "text": plain(&format!("{} {}", icon(message.severity), message.title), MAX_HEADER) }),
+        json!({ "type": "section", "text": plain(&message.sentence, MAX_SECTION) }),
+    ];
+    for some in message.fields.chunks(MAX_FIELDS) {
+        let field = |field: &tenko_core::message::Field| {
+            plain(&format!("{}\n{}", field.label, field.value), MAX_FIELD)
+        };
+        blocks.push(json!({ "type": "section", "fields": some.iter().map(field).collect::<Vec<_>>() }));
+    }
+    blocks.extend(message.output.as_deref().filter(|text| !text.is_empty()).map(preformatted));
+    blocks.extend(message.runbook.as_deref().map(|text| runbook(text, language)));
+    blocks
+        .push(json!({ "type": "context", "elements": [plain(&format!("Tenko {}", message.id), MAX_FIELD)] }));
+    json!({ "text": fallback(message), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
+}
+
+fn icon(severity: Severity) -> &'static str {
     match severity {
         Severity::Bad => "🔴",
         Severity::Good => "🟢",
@@ -99,49 +103,52 @@ fn mark(severity: Severity) -> &'static str {
     }
 }
 
-/// Text is sent as `plain_text`, in which Slack interprets neither mentions nor links, and is escaped all the same,
-/// because compatible servers interpret more.
-fn plain(text: &str, max: usize) -> Value {
-    json!({"type": "plain_text", "text": escaped(text, max), "emoji": false})
+/// What a notification on a phone shows, and services that know no blocks.
+fn fallback(message: &Message) -> String {
+    let text = cut(&format!("{} {}\n{}", icon(message.severity), message.title, message.sentence), MAX_FIELD);
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A block for a text; Slack refuses empty ones.
-fn section(text: &str) -> Option<Value> {
-    (!text.trim().is_empty()).then(|| json!({"type": "section", "text": plain(text, MAX_SECTION)}))
+fn plain(text: &str, most: usize) -> Value {
+    let text = cut(text, most);
+    let text = if text.trim().is_empty() { "-".to_owned() } else { text };
+    json!({ "type": "plain_text", "text": text, "emoji": false })
 }
 
-fn field((label, value): &(String, String)) -> Value {
-    plain(&format!("{label}\n{value}"), MAX_FIELD)
+fn preformatted(text: &str) -> Value {
+    let text = json!({ "type": "text", "text": cut(text, MAX_SECTION) });
+    rich(&json!({ "type": "rich_text_preformatted", "elements": [text] }))
 }
 
-/// A block of rich text has no markup that could be broken out of. The end of the output matters most.
-fn preformatted(output: &str) -> Value {
-    let count = output.chars().count();
-    let shown: String = output.chars().skip(count.saturating_sub(MAX_SECTION - 1)).collect();
-    let shown = if shown.len() < output.len() { format!("…{shown}") } else { shown };
-    let text = escaped(&shown, MAX_SECTION);
-    json!({"type": "rich_text", "elements": [
-        {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]},
-    ]})
+/// A link whose text is its target, if it is one to the web; text otherwise.
+fn runbook(text: &str, language: Language) -> Value {
+    let label = json!({ "type": "text", "text": format!("{}: ", language.runbook_label()) });
+    let is_web = text.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let target = cut(text, MAX_FIELD);
+    let target = if is_web {
+        json!({ "type": "link", "url": target })
+    } else {
+        json!({ "type": "text", "text": target })
+    };
+    rich(&json!({ "type": "rich_text_section", "elements": [label, target] }))
 }
 
-/// Escapes the three characters that control Slack's markup, and ends before `max` characters.
-fn escaped(text: &str, max: usize) -> String {
-    let mut escaped = String::new();
-    let mut length = 0;
-    for c in text.chars() {
-        let form = match c {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            _ => "",
-        };
-        length += form.len().max(1);
-        if length >= max {
-            escaped.push('…');
-            break;
-        }
-        if form.is_empty() { escaped.push(c) } else { escaped.push_str(form) }
+fn rich(element: &Value) -> Value {
+    json!({ "type": "rich_text", "elements": [element] })
+}
+
+/// At most so many UTF-16 units, as Slack counts.
+fn cut(text: &str, most: usize) -> String {
+    if text.encode_utf16().count() <= most {
+        return text.to_owned();
     }
-    escaped
+    let mut units = 1;
+    let fits = |c: &char| {
+        units += c.len_utf16();
+        units <= most
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,212 +1,128 @@
-//! Any HTTP endpoint: a documented JSON body or a template of one's own, signed by the Standard Webhooks scheme.
+//! Any HTTP endpoint: a POST with the notice as JSON ([`super::form`]) or as a template gives it.
+//!
+//! Every request has `webhook-id` and `webhook-timestamp`, and, if there is a key, `webhook-signature`, as the Standard
+//! Webhooks specification says; `Idempotency-Key` holds the same id. A repeated message has the same id.
+
+mod template;
 
 use async_trait::async_trait;
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
-use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 use tenko_core::message::Language;
-use tenko_core::notice::{Notice, NoticeKind};
 use tenko_core::outbox::{Batch, Delivery};
+use url::Url;
 
+use super::channels::Channel;
+use super::form::Form;
 use super::options::WebhookOptions;
-use super::{Channel, ChannelError, chain, check_url, judged, message, never};
-use crate::http_client::{Answer, call, client};
-use crate::secret::Secret;
+use super::post;
+use crate::error::chain;
+use crate::http_client;
 
-/// The version of the JSON body.
-pub const VERSION: u32 = 1;
-/// The largest body that a template may make, in bytes.
-const MAX_BODY: usize = 1 << 20;
-/// How many steps a template may take.
-const FUEL: u64 = 200_000;
-
-/// An HTTP endpoint.
+/// Any HTTP endpoint.
 #[derive(Debug)]
-pub struct Webhook {
+pub(super) struct Webhook {
     options: WebhookOptions,
-    key: Option<Key>,
     language: Language,
 }
 
-/// The bytes of a signing key.
-#[derive(Clone)]
-pub struct Key(Vec<u8>);
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Key {
-    /// `whsec_` and Base64, or any other text as its own bytes.
-    pub fn new(secret: &Secret) -> Result<Self, ChannelError> {
-        match secret.reveal().strip_prefix("whsec_") {
-            None => Ok(Self(secret.reveal().as_bytes().to_vec())),
-            Some(encoded) => STANDARD.decode(encoded).map(Self).map_err(|_| ChannelError::SigningKey),
-        }
-    }
-
-    /// The value of `webhook-signature` (Standard Webhooks, symmetric): over id, seconds since 1970, and body.
-    pub fn sign(&self, id: &str, seconds: i64, body: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(format!("{id}.{seconds}.{body}").as_bytes());
-        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
-    }
+/// Why a request can't be made; the configuration has to change.
+#[derive(Debug, thiserror::Error)]
+enum WebhookError {
+    #[error("the webhook's URL is not a URL")]
+    Url,
+    #[error("the header {0:?} can't be sent")]
+    Header(String),
+    #[error("the content type {0:?} can't be sent")]
+    ContentType(String),
+    #[error("the signing key is not base64 after whsec_")]
+    Key,
+    #[error(transparent)]
+    Template(#[from] template::TemplateError),
 }
 
 impl Webhook {
-    /// A channel that posts to an endpoint; fails if URL, headers, key or template are not valid.
-    pub fn new(options: &WebhookOptions, language: Language) -> Result<Self, ChannelError> {
-        check_url(&options.url)?;
-        for (name, value) in &options.headers {
-            check_header(name, value.reveal())?;
-        }
-        check_header("content-type", &options.content_type)?;
-        let key = options.signing_key.as_ref().map(Key::new).transpose()?;
-        if let Some(template) = &options.body {
-            environment().template_from_str(template).map_err(ChannelError::Template)?;
-        }
-        Ok(Self { options: options.clone(), key, language })
+    /// A channel whose message is in `language`.
+    pub(super) fn new(options: WebhookOptions, language: Language) -> Self {
+        Self { options, language }
     }
 
-    fn request(
-        &self,
-        batch: &Batch,
-        body: String,
-    ) -> Result<reqwest::RequestBuilder, crate::http_client::CallError> {
-        let id = batch.id().to_string();
-        let seconds = Timestamp::now().as_second();
-        let mut request = client()?
-            .post(self.options.url.reveal())
-            .header("content-type", &self.options.content_type)
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", seconds)
-            .header("idempotency-key", &id);
-        if let Some(key) = &self.key {
-            request = request.header("webhook-signature", key.sign(&id, seconds, &body));
+    fn body(&self, batch: &Batch) -> Result<String, WebhookError> {
+        let form = Form::of(batch, self.language);
+        match &self.options.body {
+            None => Ok(form.to_json()),
+            Some(body) => Ok(template::fill(body, &form, &self.options.content_type)?),
+        }
+    }
+
+    fn headers(&self, id: &str, now: Timestamp, body: &str) -> Result<HeaderMap, WebhookError> {
+        let ascii =
+            |text: &str| HeaderValue::from_str(text).expect("uuids, numbers and base64 are fit for a header");
+        let content_type = &self.options.content_type;
+        let known = HeaderValue::from_str(content_type)
+            .map_err(|_| WebhookError::ContentType(content_type.clone()))?;
+        let mut headers = HeaderMap::from_iter([
+            (CONTENT_TYPE, known),
+            (HeaderName::from_static("webhook-id"), ascii(id)),
+            (HeaderName::from_static("webhook-timestamp"), ascii(&now.as_second().to_string())),
+            (HeaderName::from_static("idempotency-key"), ascii(id)),
+        ]);
+        if let Some(key) = &self.options.signing_key {
+            let signature = sign(key.reveal(), id, now.as_second(), body)?;
+            headers.insert("webhook-signature", ascii(&signature));
         }
         for (name, value) in &self.options.headers {
-            let mut value = HeaderValue::from_str(value.reveal()).unwrap_or(HeaderValue::from_static(""));
+            let refuse = || WebhookError::Header(name.clone());
+            let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| refuse())?;
             value.set_sensitive(true);
-            request = request.header(name, value);
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?, value);
         }
-        Ok(request.body(body))
+        Ok(headers)
     }
 
-    fn secrets(&self) -> Vec<&str> {
-        let headers = self.options.headers.iter().map(|(_, value)| value.reveal());
-        headers
-            .chain([self.options.url.reveal()])
-            .chain(self.options.signing_key.iter().map(Secret::reveal))
-            .collect()
+    fn prepare(&self, batch: &Batch) -> Result<(Url, HeaderMap, String), WebhookError> {
+        let url = self.options.url.reveal().parse().map_err(|_| WebhookError::Url)?;
+        let body = self.body(batch)?;
+        let headers = self.headers(&batch.id().to_string(), Timestamp::now(), &body)?;
+        Ok((url, headers, body))
     }
-}
-
-fn check_header(name: &str, value: &str) -> Result<(), ChannelError> {
-    let valid = HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(value).is_ok();
-    if valid { Ok(()) } else { Err(ChannelError::Header { name: name.to_owned() }) }
 }
 
 #[async_trait]
 impl Channel for Webhook {
     async fn deliver(&self, batch: &Batch) -> Delivery {
-        let payload = payload(batch, self.language);
-        let body = match &self.options.body {
-            None => payload.to_string(),
-            Some(template) => match render(template, &payload) {
-                Ok(body) => body,
-                Err(error) => return never(format!("the template of the body failed: {}", chain(&error))),
-            },
+        let (url, headers, body) = match self.prepare(batch) {
+            Ok(prepared) => prepared,
+            Err(error) => return Delivery::Never { problem: chain(&error) },
         };
-        let called = async { call(self.request(batch, body)?).await };
-        judged(called.await, &self.secrets(), hint)
+        let client = match http_client::client() {
+            Ok(client) => client,
+            Err(error) => return Delivery::Later { problem: chain(&error), retry_after: None },
+        };
+        let path = url.path().trim_matches('/').to_owned();
+        let query = url.query().unwrap_or_default().to_owned();
+        let password = url.password().unwrap_or_default().to_owned();
+        let key = self.options.signing_key.as_ref().map_or("", |key| key.reveal());
+        let mut secrets = vec![self.options.url.reveal(), key, &path, &query, &password];
+        secrets.extend(self.options.headers.iter().map(|(_, value)| value.reveal()));
+        post::send(client.post(url).headers(headers).body(body), &secrets, |_, _| None).await
     }
 }
 
-fn hint(answer: &Answer) -> Option<&'static str> {
-    Some(match answer.status.as_u16() {
-        300..=399 => "it redirects, and redirects are not followed; configure the final URL",
-        401 | 403 => "look at the credentials of this channel",
-        404 | 410 => "there is no such endpoint; look at the URL of this channel",
-        413 => "the body is too large for it",
-        _ => return None,
-    })
-}
-
-/// The body: `v`, `type` (`notice` or `digest`), `id`, `message` in the channel's language, and all `notices` with
-/// their facts. Keys are added in later versions of the same `v`, never removed.
-pub fn payload(batch: &Batch, language: Language) -> Value {
-    let kind = if batch.notices.len() == 1 { "notice" } else { "digest" };
-    json!({
-        "v": VERSION,
-        "type": kind,
-        "id": batch.id(),
-        "channel": batch.channel,
-        "message": message(batch, language),
-        "notices": batch.notices.iter().map(notice).collect::<Vec<_>>(),
-    })
-}
-
-/// One notice: what it tells as one word, and the number of a reminder beside it.
-fn notice(notice: &Notice) -> Value {
-    let (kind, number) = match notice.kind {
-        NoticeKind::Down => ("down", None),
-        NoticeKind::Up => ("up", None),
-        NoticeKind::Reminder(number) => ("reminder", Some(number)),
-        NoticeKind::Unknown => ("unknown", None),
-        NoticeKind::Known => ("known", None),
-        NoticeKind::Unstored => ("unstored", None),
-        NoticeKind::Test => ("test", None),
+/// The signature of the Standard Webhooks specification: `v1,` and base64 of HMAC-SHA256 over id, seconds and body.
+fn sign(key: &str, id: &str, seconds: i64, body: &str) -> Result<String, WebhookError> {
+    let key = match key.strip_prefix("whsec_") {
+        Some(encoded) => STANDARD.decode(encoded).map_err(|_| WebhookError::Key)?,
+        None => key.as_bytes().to_vec(),
     };
-    json!({
-        "id": notice.id,
-        "job": notice.job,
-        "kind": kind,
-        "reminder": number,
-        "at": notice.at,
-        "created_at": notice.created_at,
-        "facts": notice.facts,
-    })
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| WebhookError::Key)?;
+    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+    Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_fuel(Some(FUEL));
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment
-}
-
-/// Renders a template with the payload's keys. Nothing is escaped unless the template asks for it (`| tojson`,
-/// `| urlencode`); steps and size are bounded. An error names the line.
-pub fn render(template: &str, payload: &Value) -> Result<String, minijinja::Error> {
-    let environment = environment();
-    let template = environment.template_from_str(template)?;
-    let mut body = Bounded(Vec::new());
-    template.render_captured_to(minijinja::Value::from(Serde(payload)), &mut body)?;
-    String::from_utf8(body.0).map_err(|_| minijinja::ErrorKind::BadSerialization.into())
-}
-
-/// A writer that refuses what is beyond its bound.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_BODY {
-            return Err(std::io::Error::other("the body is larger than 1 MiB"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tenko_core::{Evidence, Exit, Kind, Output};
 use url::Url;
 
-use crate::http_client::{self, CallError};
+use crate::http_client::{self, ClientError};
 
 /// What a server keeps of a body unless it says otherwise (`Ping-Body-Limit`).
 const DEFAULT_LIMIT: usize = 10_000;
@@ -32,8 +32,11 @@ pub enum PingError {
         url: String,
         /// Why.
         #[source]
-        source: CallError,
+        source: reqwest::Error,
     },
+    /// There is nothing to call with.
+    #[error(transparent)]
+    Client(ClientError),
 }
 
 /// Pings, and remembers how much the server wants to hear.
@@ -74,25 +77,29 @@ impl Pinger {
         url: &Url,
         body: &[u8],
     ) -> Result<(), (PingError, Option<Duration>)> {
-        let call =
-            async { http_client::call(http_client::client()?.post(url.clone()).body(body.to_vec())).await };
-        let answer =
-            call.await.map_err(|source| (PingError::Unanswered { url: shown(base), source }, None))?;
-        let limit = answer.headers.get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
+        let client = http_client::client().map_err(|error| (PingError::Client(error), None))?;
+        let sent = client.post(url.clone()).body(body.to_vec()).send().await;
+        let unanswered =
+            |source: reqwest::Error| PingError::Unanswered { url: shown(base), source: source.without_url() };
+        let answer = sent.map_err(|source| (unanswered(source), None))?;
+        let limit =
+            answer.headers().get("ping-body-limit").and_then(|value| value.to_str().ok()?.parse().ok());
         self.limit = limit.or(self.limit);
-        if answer.status.is_success() {
+        let status = answer.status();
+        if status.is_success() {
             return Ok(());
         }
-        let said = tenko_core::message::line(&answer.body, 200);
-        let refused = PingError::Refused { url: shown(base), status: answer.status.as_u16(), body: said };
-        Err((refused, answer.retry_after.and_then(|wait| Duration::try_from(wait).ok())))
+        let asked = http_client::retry_after(answer.headers()).and_then(|wait| Duration::try_from(wait).ok());
+        let said = tenko_core::message::line(&http_client::beginning(answer, 1000).await, 200);
+        Err((PingError::Refused { url: shown(base), status: status.as_u16(), body: said }, asked))
     }
 }
 
 fn may_work_later(error: &PingError) -> bool {
     match error {
         PingError::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
-        PingError::Unanswered { source, .. } => !source.is_permanent(),
+        PingError::Unanswered { source, .. } => !source.is_builder(),
+        PingError::Client(_) => false,
     }
 }
 

@@ -13,7 +13,7 @@ use tenko::notify::{Channel, Channels};
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::schedule::{Schedule, ScheduleSpec};
-use tenko_core::{ChannelName, Evidence, Exit, Job, Kind, NoticeKind, RunId, Slug};
+use tenko_core::{ChannelName, Evidence, Exit, Job, JobSpec, Kind, NoticeKind, RunId, Slug};
 use tenko_store::{
     Appended, Commit, ErrorKind, Facts, MemoryStore, News, Result, SharedStore, Snapshot, Store, StoreError,
 };
@@ -48,7 +48,7 @@ impl World {
         let mut job = Job::new(slug(name), Schedule::resolve(&spec, &TimeZone::UTC).unwrap());
         job.limits.grace = jiff::SignedDuration::from_mins(30);
         job.channels = vec![ops()];
-        self.config.jobs.insert(slug(name), ConfiguredJob { job, object: None });
+        self.config.jobs.insert(slug(name), ConfiguredJob { job, spec: JobSpec::default(), object: None });
         self
     }
 

@@ -1,0 +1,255 @@
+//! English.
+
+use jiff::{SignedDuration, ZonedDateTime};
+
+use super::words::{Count, Label, Words, clock, two_units};
+use super::{Told, signal};
+use crate::evidence::Exit;
+use crate::notice::NoticeKind;
+use crate::state::Reason;
+
+pub(super) struct English;
+
+impl Words for English {
+    fn title(&self, told: &Told<'_>) -> String {
+        let job = told.job();
+        match told.notice.kind {
+            NoticeKind::Down => format!("{job} is down{}", because(told)),
+            NoticeKind::Up => format!("{job} is up again"),
+            NoticeKind::Reminder(_) => format!("{job} is still down, for {}", told.lasted()),
+            NoticeKind::Unknown if told.is_of_all_jobs() => "The store can't be read".into(),
+            NoticeKind::Known if told.is_of_all_jobs() => "The store can be read again".into(),
+            NoticeKind::Unknown => format!("{job}: could not tell"),
+            NoticeKind::Known => format!("{job}: can be told again"),
+            NoticeKind::Unstored => format!("{job} ran, but its evidence could not be stored"),
+            NoticeKind::Test => "A test notice from Tenko".into(),
+        }
+    }
+
+    fn sentence(&self, told: &Told<'_>) -> String {
+        match told.notice.kind {
+            NoticeKind::Down => down(told),
+            NoticeKind::Up => up(told),
+            NoticeKind::Reminder(number) => {
+                let since = told.moment(told.since());
+                format!(
+                    "{} has been down since {since}. {}. This is reminder {number}.",
+                    told.job(),
+                    why(told)
+                )
+            }
+            NoticeKind::Unknown => unknown(told),
+            NoticeKind::Known => known(told),
+            NoticeKind::Unstored => unstored(told),
+            NoticeKind::Test => {
+                let channel = &told.notice.channel;
+                format!(
+                    "This is a test of the channel {channel}. Whoever reads it will be told of jobs that are down."
+                )
+            }
+        }
+    }
+
+    fn label(&self, label: Label) -> &'static str {
+        match label {
+            Label::Description => "About",
+            Label::Due => "Due",
+            Label::Deadline => "Deadline",
+            Label::DownSince => "Down since",
+            Label::UpSince => "Up since",
+            Label::DownFor => "Down for",
+            Label::LastSuccess => "Last success",
+            Label::Exit => "Exit",
+            Label::Duration => "Duration",
+            Label::Host => "Host",
+            Label::Schedule => "Schedule",
+            Label::Remark => "Remark",
+        }
+    }
+
+    fn moment(&self, at: &ZonedDateTime) -> String {
+        format!("{} {}", at.strftime("%a %-d %b %Y"), clock(at))
+    }
+
+    fn time(&self, at: &ZonedDateTime) -> String {
+        clock(at)
+    }
+
+    fn length(&self, length: SignedDuration) -> String {
+        let units = two_units(length);
+        if units.is_empty() {
+            return format!("{} ms", length.as_millis().unsigned_abs());
+        }
+        let day = |number: u128| if number == 1 { "day" } else { "days" };
+        let unit = |(number, unit)| format!("{number} {}", [day(number), "h", "min", "s"][unit]);
+        units.into_iter().map(unit).collect::<Vec<_>>().join(" ")
+    }
+
+    fn exit(&self, exit: Exit) -> String {
+        match exit {
+            Exit::Code(code) => format!("exit code {code}"),
+            Exit::Signal(number) => signal::name(number),
+        }
+    }
+
+    fn never(&self) -> &'static str {
+        "never"
+    }
+
+    fn digest_title(&self, counts: &[(Count, usize)]) -> String {
+        let name = |count| match count {
+            Count::Down => "down",
+            Count::StillDown => "still down",
+            Count::Up => "up again",
+            Count::Unknown => "could not tell",
+            Count::Known => "can be told again",
+            Count::Unstored => "evidence not stored",
+            Count::Test => "test",
+        };
+        let parts: Vec<String> =
+            counts.iter().map(|(count, number)| format!("{number} {}", name(*count))).collect();
+        let total: usize = counts.iter().map(|(_, number)| number).sum();
+        format!("{total} notices: {}", parts.join(", "))
+    }
+
+    fn digest_sentence(&self, number: usize) -> String {
+        format!("So much changed at once that {number} notices are told in one message.")
+    }
+
+    fn more(&self, number: usize) -> String {
+        format!("… and {number} more")
+    }
+}
+
+fn because(told: &Told<'_>) -> &'static str {
+    match told.notice.facts.reason {
+        Some(Reason::Missed) => ": missed",
+        Some(Reason::Failed) => ": failed",
+        Some(Reason::Overran) => ": running too long",
+        Some(Reason::TooQuick) => ": ended too quickly",
+        Some(Reason::BadEvidence) => ": bad evidence",
+        None => "",
+    }
+}
+
+fn down(told: &Told<'_>) -> String {
+    let (job, at) = (told.job(), told.notice.at);
+    let facts = &told.notice.facts;
+    match facts.reason {
+        Some(Reason::Missed) => missed(told),
+        Some(Reason::Failed) => format!("{job} {} on {}{}.", ended(told), told.moment(at), after(told)),
+        Some(Reason::Overran) => {
+            format!(
+                "A run of {job} has taken too long: it was to end by {} at the latest, and has not.",
+                told.moment(at)
+            )
+        }
+        Some(Reason::TooQuick) => {
+            let length = facts
+                .duration
+                .map_or_else(String::new, |length| format!(" after only {}", told.words.length(length)));
+            format!(
+                "{job} ended on {} with success{length}: too quick to have done its work.",
+                told.moment(at)
+            )
+        }
+        Some(Reason::BadEvidence) => {
+            format!("The evidence of {job} of {} is bad{}.", told.moment(at), said(told))
+        }
+        None => format!("{job} has been down since {}.", told.moment(at)),
+    }
+}
+
+fn missed(told: &Told<'_>) -> String {
+    let job = told.job();
+    let (Some(due), deadline) = (told.notice.facts.due, told.notice.facts.deadline.unwrap_or(told.notice.at))
+    else {
+        return format!(
+            "{job} was expected to succeed by {}, and no success was reported.",
+            told.moment(told.notice.at)
+        );
+    };
+    format!(
+        "{job} was due on {}. No success was reported by {}.",
+        told.moment(due),
+        told.moment_after(deadline, due)
+    )
+}
+
+fn ended(told: &Told<'_>) -> String {
+    let facts = &told.notice.facts;
+    match facts.exit {
+        _ if facts.timed_out => "was ended at its time-out".into(),
+        Some(Exit::Signal(number)) => format!("was killed by {}", signal::name(number)),
+        Some(Exit::Code(code)) => format!("failed with exit code {code}"),
+        None => "failed".into(),
+    }
+}
+
+fn after(told: &Told<'_>) -> String {
+    let length = told.notice.facts.duration;
+    length.map_or_else(String::new, |length| format!(", after {}", told.words.length(length)))
+}
+
+fn said(told: &Told<'_>) -> String {
+    told.remark().map_or_else(String::new, |remark| format!(": {remark}"))
+}
+
+/// Why the job is down, as a sentence of its own without a full stop.
+fn why(told: &Told<'_>) -> String {
+    match told.notice.facts.reason {
+        Some(Reason::Missed) => "A due was missed, and no success has made up for it".into(),
+        Some(Reason::Failed) => format!("The last run {}", ended(told)),
+        Some(Reason::Overran) => "A run has taken too long".into(),
+        Some(Reason::TooQuick) => "The last run ended too quickly".into(),
+        Some(Reason::BadEvidence) => format!("Its evidence is bad{}", said(told)),
+        None => "No success has been heard of since".into(),
+    }
+}
+
+fn up(told: &Told<'_>) -> String {
+    let job = told.job();
+    let (from, until) = (told.moment(told.since()), told.moment_after(told.until(), told.since()));
+    let mut text = format!("{job} was down for {}, from {from} until {until}.", told.lasted());
+    if told.notice.facts.late_delivered {
+        text.push_str(" Evidence that was delivered late showed that it had been well.");
+    }
+    if told.notice.facts.brief {
+        text.push_str(" Nobody had been told, because it was up again before that.");
+    }
+    text
+}
+
+fn unknown(told: &Told<'_>) -> String {
+    let (since, said) = (told.moment(told.since()), said(told));
+    if told.is_of_all_jobs() {
+        return format!(
+            "The store has not been readable since {since}{said}. Until it is, nothing can be told about any job."
+        );
+    }
+    let job = told.job();
+    format!(
+        "The evidence of {job} has not been readable since {since}{said}. This does not mean that the job is down."
+    )
+}
+
+fn known(told: &Told<'_>) -> String {
+    let (from, lasted) = (told.moment(told.since()), told.lasted());
+    if told.is_of_all_jobs() {
+        return format!("The store can be read again. It could not be read for {lasted}, from {from}.");
+    }
+    format!(
+        "The evidence of {} can be read again. It could not be read for {lasted}, from {from}.",
+        told.job()
+    )
+}
+
+fn unstored(told: &Told<'_>) -> String {
+    let job = told.job();
+    let at = told.moment(told.notice.at);
+    let ended = if told.notice.facts.up_since.is_some() { "ended well".into() } else { ended(told) };
+    format!(
+        "{job} {ended} on {at}, but the evidence of it could not be stored{}. A roll call may count it as missed.",
+        said(told)
+    )
+}

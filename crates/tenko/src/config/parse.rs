@@ -1,0 +1,243 @@
+//! From the text of a configuration to what it means.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use tenko_core::schedule::{Schedule, ScheduleSpec};
+use tenko_core::{ChannelName, JobSpec, Slug};
+use toml::de::{DeTable, Error as TomlError};
+
+use super::channels::{self, Draft};
+use super::jobs::{self, Surroundings};
+use super::problem::{ConfigErrors, Problem, Severity};
+use super::read::{self, Reading};
+use super::source::Source;
+use super::{CheckerOptions, Config, Outside, RunOptions, keys, shape};
+
+/// More output than this in evidence helps nobody, in bytes.
+const LARGEST_CAPTURE: u64 = 256 * 1024;
+
+pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, Option<ConfigErrors>) {
+    let (table, syntax) = DeTable::parse_recoverable(text);
+    let mut reading = Reading { text, outside, problems: Vec::new(), plain_secrets: Vec::new() };
+    let mut config = meaning(&mut reading, table.get_ref());
+    let hidden = hidden_by_name(text).chain(reading.plain_secrets.iter().cloned()).collect();
+    let source = Source::new(path.display().to_string(), text, hidden);
+    // What follows from broken syntax is guesswork; a key given twice breaks nothing.
+    if syntax.iter().any(|error| error.message() != "duplicate key") {
+        reading.problems.clear();
+    }
+    reading.problems.extend(syntax.iter().map(|error| of_syntax(error, text)));
+    warn_of_plain_secrets(&mut reading);
+    reading.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    let warnings = reading.problems.iter().filter(|problem| problem.severity == Severity::Warning);
+    config.warnings = warnings.map(|warning| warning.show(&source).trim_end().to_owned()).collect();
+    config.source = Some(path.to_owned());
+    (config, ConfigErrors::among(&reading.problems, path, &source))
+}
+
+fn meaning(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Config {
+    shape::check(top, keys::TOP, &mut reading.problems);
+    let time_zone = time_zone(reading, top);
+    let language = channels::language(top).unwrap_or_default();
+    let mut config = Config {
+        store: store(reading, top),
+        time_zone,
+        language,
+        notify: notify(reading, top),
+        ..Config::default()
+    };
+    read_channels(reading, top, &mut config);
+    read_jobs(reading, top, &mut config);
+    config.checker = checker(reading, top, &mut config.references);
+    config.run = run(reading, top);
+    config
+}
+
+fn store(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Option<String> {
+    let said = read::text(top, "store")?;
+    if said.text.contains(':') {
+        return Some(said.text);
+    }
+    let hint = "write sqlite:///PATH, file:///DIRECTORY, s3://BUCKET/PREFIX, gs://... or az://...";
+    reading.error(said.span, format!("{} is not the URL of a store", shape::quoted(&said.text)), hint);
+    None
+}
+
+fn time_zone(reading: &mut Reading<'_>, top: &DeTable<'_>) -> TimeZone {
+    let Some(said) = read::text(top, "timezone") else { return TimeZone::UTC };
+    let spec = ScheduleSpec { tz: Some(said.text.clone()), ..ScheduleSpec::default() };
+    Schedule::resolve(&spec, &TimeZone::UTC).map(|schedule| schedule.time_zone().clone()).unwrap_or_else(
+        |error| {
+            let problem = Problem::error(reading.part(&said, &error.span()), error.problem());
+            reading.problems.push(problem.maybe_hint(error.hint().map(str::to_owned)));
+            TimeZone::UTC
+        },
+    )
+}
+
+fn notify(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Vec<ChannelName> {
+    let mut names: Vec<ChannelName> = Vec::new();
+    for said in read::texts(top, "notify").unwrap_or_default() {
+        match ChannelName::new(&said.text) {
+            Ok(name) if names.contains(&name) => {}
+            Ok(name) => names.push(name),
+            Err(error) => {
+                let hint = error.suggestion().map(|near| format!("did you mean {near}?"));
+                reading.problems.push(Problem::error(said.span, error.to_string()).maybe_hint(hint));
+            }
+        }
+    }
+    names
+}
+
+fn read_channels(reading: &mut Reading<'_>, top: &DeTable<'_>, config: &mut Config) {
+    for (name, table) in read::tables(top, "channels") {
+        let mut draft = Draft { reading, references: &mut config.references, name: &name };
+        if let Some(channel) = draft.channel(table, config.language) {
+            config.channels.insert(channel.name.clone(), channel);
+        }
+    }
+}
+
+fn read_jobs(reading: &mut Reading<'_>, top: &DeTable<'_>, config: &mut Config) {
+    let channels: BTreeSet<String> = read::tables(top, "channels").map(|(name, _)| name.text).collect();
+    jobs::check_channels(reading, top, &channels);
+    let mut wrong_defaults = BTreeSet::new();
+    if let Some(table) = read::table(top, "defaults") {
+        wrong_defaults = jobs::check_defaults(reading, table, &config.time_zone, &channels);
+        config.defaults = jobs::spec(table);
+    }
+    let surroundings = Surroundings {
+        time_zone: &config.time_zone,
+        notify: &config.notify,
+        defaults: &config.defaults,
+        wrong_defaults: &wrong_defaults,
+        channels: &channels,
+    };
+    let read = read::tables(top, "jobs").filter_map(|(name, table)| surroundings.job(reading, &name, table));
+    config.jobs = read.collect();
+    // Whoever goes on in spite of errors finds no channel that is not there.
+    let known = &config.channels;
+    config.notify.retain(|channel| known.contains_key(channel));
+    for configured in config.jobs.values_mut() {
+        configured.job.channels.retain(|channel| known.contains_key(channel));
+    }
+    if !wrong_defaults.is_empty() {
+        config.defaults = JobSpec::default();
+    }
+}
+
+fn checker(
+    reading: &mut Reading<'_>,
+    top: &DeTable<'_>,
+    references: &mut super::References,
+) -> CheckerOptions {
+    let Some(table) = read::table(top, "checker") else { return CheckerOptions::default() };
+    let heartbeat = reading.secret(table, "heartbeat").filter(|said| channels::http_url(reading, said));
+    if let Some(reference) = heartbeat.as_ref().and_then(|said| said.reference.clone()) {
+        references.insert("checker.heartbeat".into(), reference);
+    }
+    let name = read::text(table, "name").and_then(|said| {
+        let refuse = |error: tenko_core::name::NameError| {
+            let hint = error.suggestion().map(|near| format!("write {near}"));
+            let text = error.to_string().replace("job name", "name");
+            reading.problems.push(Problem::error(said.span.clone(), text).maybe_hint(hint));
+        };
+        Slug::new(&said.text).map_err(refuse).ok()
+    });
+    let interval = reading.duration(table, "interval");
+    CheckerOptions { heartbeat: heartbeat.map(|said| said.secret), interval, name }
+}
+
+fn run(reading: &mut Reading<'_>, top: &DeTable<'_>) -> RunOptions {
+    let Some(table) = read::table(top, "run") else { return RunOptions::default() };
+    RunOptions {
+        mask_env: mask_env(reading, table),
+        capture_head: capture(reading, table, "capture_head"),
+        capture_tail: capture(reading, table, "capture_tail"),
+        report_timeout: reading.duration(table, "report_timeout").map(|limit| limit.unsigned_abs()),
+    }
+}
+
+fn mask_env(reading: &mut Reading<'_>, table: &DeTable<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for said in read::texts(table, "mask_env").unwrap_or_default() {
+        if said.text.is_empty() || said.text.contains(['=', '\0', ' ']) {
+            let text = format!("{} is not the name of an environment variable", shape::quoted(&said.text));
+            reading.error(said.span, text, "write names alone, without $ and values");
+        } else {
+            names.push(said.text);
+        }
+    }
+    names
+}
+
+fn capture(reading: &mut Reading<'_>, table: &DeTable<'_>, key: &str) -> Option<usize> {
+    let size = reading.size(table, key)?;
+    if size > LARGEST_CAPTURE {
+        let span = table.get(key).map_or(0..0, toml::Spanned::span);
+        reading.error(span, format!("{key} is too large"), "the most is 256KiB");
+        return None;
+    }
+    usize::try_from(size).ok()
+}
+
+fn of_syntax(error: &TomlError, text: &str) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message();
+    if message == "duplicate key" {
+        let key = shape::quoted(text.get(span.clone()).unwrap_or_default());
+        return Problem::error(span, format!("{key} is given twice")).hint("keep one of them");
+    }
+    let problem = Problem::error(span, message);
+    match message {
+        _ if message.starts_with("string values must be quoted") => {
+            Problem { text: "a value is missing, or a string without quotation marks".into(), ..problem }
+                .hint("write key = \"value\"")
+        }
+        _ if message.contains("recurs") => problem.hint("nothing in a configuration is that deep"),
+        _ => problem.hint("this is not TOML; see https://toml.io"),
+    }
+}
+
+/// Strings that follow a name such as `password =`: they are hidden even where the syntax is broken.
+fn hidden_by_name(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    const NAMES: [&str; 7] = ["slack", "webhook", "url", "server", "password", "signing_key", "heartbeat"];
+    let lines = text.split_inclusive('\n').scan(0, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    });
+    lines.flat_map(|(start, line)| {
+        let found =
+            NAMES.iter().flat_map(move |name| line.match_indices(name).map(|(at, name)| at + name.len()));
+        found
+            .filter_map(move |at| after_equals(line, at))
+            .map(move |hidden| start + hidden.start..start + hidden.end)
+    })
+}
+
+/// The value that follows `=` at `at`, if it is not a reference or a table.
+fn after_equals(line: &str, at: usize) -> Option<Range<usize>> {
+    let rest = line[at..].trim_start_matches(['"', '\'', ' ', '\t']).strip_prefix('=')?;
+    let value = rest.trim_start();
+    let quoted = value.trim_start_matches(['"', '\'']);
+    let is_plain =
+        !value.starts_with(['{', '[']) && !["env:", "file:"].iter().any(|kind| quoted.starts_with(kind));
+    let start = line.len() - quoted.len();
+    let end = quoted.find(['"', '\'']).map_or(line.trim_end().len(), |length| start + length);
+    (is_plain && start < end).then_some(start..end)
+}
+
+fn warn_of_plain_secrets(reading: &mut Reading<'_>) {
+    if !reading.outside.exposed {
+        return;
+    }
+    for span in std::mem::take(&mut reading.plain_secrets) {
+        let problem = Problem::warning(span, "every user of this machine can read this secret");
+        reading.problems.push(problem.hint("write \"env:NAME\" or \"file:/path\", or chmod o-r this file"));
+    }
+}
