@@ -43,6 +43,22 @@ const RUN: [&str; 9] =
     ["run", "--job", "job", "--report-timeout", "1s", "--", "sh", "-c", "echo ran; exit 9"];
 
 #[test]
+fn fault_93_a_broken_configuration_is_said_and_the_command_runs() {
+    let place = Place::new();
+    for text in ["jobs = [[[", "\u{0}", "store = 5\n"] {
+        fs::write(place.path().join("tenko.toml"), text).unwrap();
+        let seen = place.run(&["--job", "job"], "echo ran; exit 9");
+        assert_eq!((seen.code, seen.text()), (9, "ran\n"), "{text:?}: {seen:?}");
+        assert!(seen.err.contains("tenko.toml"), "{text:?}: {}", seen.err);
+    }
+    fs::remove_file(place.path().join("tenko.toml")).unwrap();
+    let seen = place.run(&["--job", "job", "--config", "/nonexistent/tenko.toml"], "echo ran; exit 9");
+    assert_eq!((seen.code, seen.text()), (9, "ran\n"), "{seen:?}");
+    assert!(seen.err.contains("/nonexistent/tenko.toml"), "{}", seen.err);
+    assert_eq!(place.evidence("job", "fail").len(), 4);
+}
+
+#[test]
 fn fault_91_what_a_closed_bucket_does_not_take_is_kept_and_sent_later_with_its_own_time() {
     let place = Place::new();
     let closed = ClosedPort::new();
