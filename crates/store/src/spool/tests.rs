@@ -130,7 +130,7 @@ fn many_who_keep_and_send_at_once_lose_nothing() {
         for writer in 0..4 {
             let root = &root;
             scope.spawn(move || {
-                (0..25).for_each(|n| assert_eq!(spool(root).put(&piece(writer * 25 + n)).unwrap(), 0))
+                (0..25).for_each(|n| assert_eq!(spool(root).put(&piece(writer * 25 + n)).unwrap(), 0));
             });
         }
         for _ in 0..2 {

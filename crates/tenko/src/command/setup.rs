@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tenko_core::{Job, JobState, Roll, Slug};
 use tenko_store::open::{self, OpenOptions};
+use tenko_store::retry::RetryingStore;
 use tenko_store::{SharedStore, Snapshot};
 
 use crate::checker::{self, Checker, SystemClock};
@@ -14,6 +16,9 @@ use crate::config::Config;
 use crate::error::CommandError;
 use crate::notify::Channels;
 use crate::{place, printer};
+
+/// For how long one call of a store is tried again, if that may help.
+const RETRY_FOR: Duration = Duration::from_secs(15);
 
 /// Configuration and where this machine keeps its things.
 #[derive(Debug)]
@@ -41,7 +46,8 @@ impl Setup {
 
     /// Opens the store.
     pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
-        Ok(open::open(&self.store_url, &OpenOptions::default()).await?)
+        let store = open::open(&self.store_url, &OpenOptions::default()).await?;
+        Ok(Arc::new(RetryingStore::new(store, RETRY_FOR)))
     }
 
     /// Everything that a roll call needs.
