@@ -91,7 +91,7 @@ pub struct CheckerOptions {
     pub heartbeat: Option<Secret>,
     /// How often the roll is expected to be called.
     pub interval: Option<SignedDuration>,
-    /// Its name.
+    /// The name under which each complete roll call leaves evidence of itself.
     pub name: Option<Slug>,
     /// How the buckets of plain objects are opened; no file says so, it is for whoever calls the roll as a library.
     pub objects: OpenOptions,
