@@ -1,5 +1,6 @@
-//! Measures the store in SQLite: `cargo run --release -p tenko-store --example sqlite_figures [DIRECTORY]`.
+//! Measures the store in SQLite: `cargo run --release -p tenko-store --example sqlite_figures [DIRECTORY [PART]]`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,8 @@ use tenko_store::{SqliteStore, Store, sqlite};
 use uuid::Uuid;
 
 const WRITERS: usize = 64;
-const FOR: Duration = Duration::from_secs(3);
+const FOR: Duration = Duration::from_secs(1);
+const ROUNDS: usize = 9;
 
 #[expect(clippy::print_stdout, reason = "an example that prints what it measured")]
 fn main() {
@@ -18,19 +20,38 @@ fn main() {
     let place = tempfile::tempdir_in(root).expect("a temporary directory can be made");
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    for round in 1..=3 {
-        let bare = bare_loop(&place.path().join(format!("bare-{round}.db")));
-        let store = runtime.block_on(appends(&place.path().join(format!("store-{round}.db"))));
-        println!(
-            "appends/s with {WRITERS} writers: bare loop {bare:.0}, store {store:.0}, ratio {:.2}",
-            store / bare
-        );
+    let part = std::env::args().nth(2);
+    let wanted = |name: &str| part.as_ref().is_none_or(|part| part == name);
+    if wanted("appends") {
+        let mut ratios: Vec<f64> =
+            (0..ROUNDS).map(|round| runtime.block_on(compare(place.path(), round))).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!("appends/s against the bare loop: median of {ROUNDS} rounds {:.2}", ratios[ROUNDS / 2]);
     }
-    println!("bytes per plain evidence: {:.1}", runtime.block_on(size(&place.path().join("size.db"))));
-    let (commit, load) = runtime.block_on(large_roll(&place.path().join("roll.db")));
-    println!("100,000 states: first commit {commit:?}, load {load:?}");
-    let (median, slowest) = one_shot(&place.path().join("one-shot.db"));
-    println!("one-shot append: median {median:?}, slowest of 200 {slowest:?}");
+    if wanted("size") {
+        println!("bytes per plain evidence: {:.1}", runtime.block_on(size(&place.path().join("size.db"))));
+    }
+    if wanted("roll") {
+        let (commit, load) = runtime.block_on(large_roll(&place.path().join("roll.db")));
+        println!("100,000 states: first commit {commit:?}, load {load:?}");
+    }
+    if wanted("one-shot") {
+        let (median, slowest) = one_shot(&place.path().join("one-shot.db"));
+        println!("one-shot append: median {median:?}, slowest of 200 {slowest:?}");
+        let flush = flush(&place.path().join("flush"));
+        println!("for comparison, one flush of 4 KiB to this disk: median {flush:?}");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example that prints what it measured")]
+async fn compare(place: &Path, round: usize) -> f64 {
+    let bare = bare_loop(&place.join(format!("bare-{round}.db")));
+    let store = appends(&place.join(format!("store-{round}.db"))).await;
+    println!(
+        "appends/s with {WRITERS} writers: bare loop {bare:.0}, store {store:.0}, ratio {:.2}",
+        store / bare
+    );
+    store / bare
 }
 
 fn piece(number: usize) -> Evidence {
@@ -129,4 +150,17 @@ fn one_shot(path: &Path) -> (Duration, Duration) {
         .collect();
     times.sort();
     (times[times.len() / 2], times[times.len() - 1])
+}
+
+fn flush(path: &Path) -> Duration {
+    let mut file = std::fs::File::create(path).expect("the file is made");
+    let mut times: Vec<Duration> = (0..100)
+        .map(|_| {
+            let begun = Instant::now();
+            file.write_all(&[7; 4096]).and_then(|()| file.sync_data()).expect("the disk takes it");
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[times.len() / 2]
 }
