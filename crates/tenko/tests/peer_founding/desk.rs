@@ -42,10 +42,11 @@ impl<'a> Desk<'a> {
 
     /// Runs `tenko` with the credentials of somebody.
     pub(crate) fn tenko(&self, who: Who, arguments: &[&str]) -> Said {
+        let host = if who == Who::App { "host-of-the-app" } else { "host-of-the-checker" };
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenko"));
         command.args(arguments).current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.path()).env("TENKO_STATE_DIR", self.path().join(format!("state-{who:?}")));
+        command.env("HOME", self.path()).env("TENKO_STATE_DIR", self.path().join(host));
         command.env("SLACK_WEBHOOK_URL", &self.hook);
         command.env("AWS_ENDPOINT_URL", self.server.endpoint()).env("AWS_ALLOW_HTTP", "true");
         command.env("AWS_EC2_METADATA_DISABLED", "true").envs(who.env());

@@ -84,3 +84,50 @@ fn the_batch_is_missed_then_cannot_be_told_then_recovers() {
     assert_eq!(desk.tenko(Who::Checker, &["check"]).code, 0);
     assert_eq!(desk.slack(), [""; 0]);
 }
+
+#[test]
+#[ignore = "needs SeaweedFS and boto3; run by ./test"]
+fn the_batch_is_in_time_and_nobody_is_told() {
+    let server = Seaweed::start();
+    let batch = Batch::missed_in(SignedDuration::from_secs(4));
+    let desk = Desk::new(&server, &batch.config());
+    assert_eq!(desk.tenko(Who::Checker, &["check"]).code, 0);
+    // Whoever may not write can't answer for the batch.
+    assert!(!server.upload(Who::Checker, &batch.key(), "forged").status.success());
+    assert!(server.upload(Who::App, &batch.key(), "finished").status.success());
+    let present = desk.tenko(Who::Checker, &["check"]);
+    assert!(present.code == 0 && present.out.contains(" up "), "{present:?}");
+    batch.wait_until_it_is_missed();
+    let after = desk.tenko(Who::Checker, &["check"]);
+    assert!(after.code == 0 && after.out.contains(" up "), "{after:?}");
+    assert_eq!(desk.slack(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs SeaweedFS and boto3; run by ./test"]
+fn a_job_that_may_only_write_leaves_evidence_and_the_checker_reads_it() {
+    let server = Seaweed::start();
+    let desk = Desk::new(&server, "[jobs.report]\nevery = \"1h\"\n");
+    let store = "s3://hoge-bucket/rollcall";
+    assert_eq!(desk.tenko(Who::Keeper, &["--store", store, "check"]).code, 0);
+
+    let run = ["--store", store, "run", "--job", "report", "--", "sh", "-c", "echo rows: 12; exit 3"];
+    let failed = desk.tenko(Who::App, &run);
+    assert_eq!((failed.code, failed.out.as_str(), failed.err.as_str()), (3, "rows: 12\n", ""), "{failed:?}");
+    let down = desk.tenko(Who::Keeper, &["--store", store, "check"]);
+    assert!(down.code == 1 && down.out.contains("down"), "{down:?}");
+    let told = desk.slack();
+    assert!(told.len() == 1 && told[0].contains("report"), "{told:?} {down:?}");
+    let log = desk.tenko(Who::Keeper, &["--store", store, "log", "report", "--output"]);
+    assert!(log.code == 0 && log.out.contains("rows: 12"), "{log:?}");
+
+    let run = ["--store", store, "run", "--job", "report", "--", "true"];
+    assert_eq!(desk.tenko(Who::App, &run).code, 0);
+    let up = desk.tenko(Who::Keeper, &["--store", store, "check"]);
+    assert!(up.code == 0 && up.out.contains(" up "), "{up:?}");
+    assert_eq!(desk.slack().len(), 1);
+
+    // The job itself may not even look, and says which right is missing.
+    let looked = desk.tenko(Who::App, &["--store", store, "check"]);
+    assert!(looked.code == 3 && looked.err.contains("grant s3:"), "{looked:?}");
+}
