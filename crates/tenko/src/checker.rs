@@ -87,6 +87,8 @@ pub struct Report {
 
 /// What one reading of the store gave, and what followed from it.
 struct Decision {
+    /// When it was decided, by the clock that is ahead: this one or that of the store.
+    at: Timestamp,
     roll: Roll,
     jobs: BTreeMap<Slug, Job>,
     called: Called,
@@ -119,15 +121,15 @@ impl Checker {
             let snapshot = self.store.load().await?;
             let previous = snapshot.roll.called_at;
             let mut decision = self.decide(&snapshot, outage, now).await?;
-            let batches = decision.roll.outbox.claim(holder, now);
+            let at = decision.at;
+            let batches = decision.roll.outbox.claim(holder, at);
             let changes = &decision.called.changes;
             match self.store.commit(snapshot.version, &decision.roll, changes).await? {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
-                    let done = self.deliver(held, batches, holder).await?;
-                    let mut report =
-                        Report { at: now, roll: done.roll, jobs: decision.jobs, ..Report::default() };
+                    let done = self.deliver(held, batches, holder, at).await?;
+                    let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
@@ -189,7 +191,7 @@ impl Checker {
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
-        Ok(Decision { roll, jobs: members.jobs, called, evidence, warnings: members.warnings })
+        Ok(Decision { at: now, roll, jobs: members.jobs, called, evidence, warnings: members.warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no
