@@ -45,7 +45,8 @@ impl Checker {
                 break;
             }
             let outcomes = self.send_all(std::mem::take(&mut batches)).await;
-            let accepted = outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
+            let accepted =
+                outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
             (held, batches) = self.record(held, &outcomes, holder).await?;

@@ -1,0 +1,6 @@
+//! Every command through the built binary: what people and machines read, and the exit code.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+mod help;
+mod place;
