@@ -17,6 +17,8 @@ use crate::{printer, words};
 
 /// Call the roll once: read new evidence, decide, tell people.
 ///
+/// With --dry-run and --at it answers what the roll call would have said at another moment.
+///
 /// Exit codes: 0 all well, 1 something is down, 2 usage or configuration, 3 could not tell.
 #[derive(Debug, Args)]
 pub struct Check {

@@ -16,7 +16,9 @@ use crate::cli::Common;
 use crate::error::CommandError;
 use crate::{printer, words};
 
-/// List what happened to one job: its evidence, its changes of verdict, and the dues it missed; newest last.
+/// List what happened to one job.
+///
+/// That is its evidence, its changes of verdict, and the dues it missed; the newest last.
 #[derive(Debug, Args)]
 pub struct Log {
     /// The job

@@ -18,9 +18,9 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(1);
 /// The shortest sleep, so that a deadline that does not go away can't keep the checker busy.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
 
-/// Call the roll again and again: at each deadline, and at least every `checker.interval` (1 minute).
+/// Call the roll again and again, as deadlines come.
 ///
-/// HUP reads the configuration again, TERM and INT end it after the roll call under way.
+/// That is at each deadline, and at least every `checker.interval` (1 minute). HUP reads the configuration again, TERM and INT end it after the roll call under way.
 #[derive(Debug, Args)]
 pub struct Watch {}
 
