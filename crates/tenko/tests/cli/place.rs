@@ -60,6 +60,23 @@ impl Place {
         Said::of(args, self.command(args).output().unwrap())
     }
 
+    /// Runs it as a user without rights, if we have the right to become one.
+    pub(crate) fn as_nobody(&self, args: &[&str]) -> Said {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::process::CommandExt as _;
+        if !nix::unistd::geteuid().is_root() {
+            return self.run(args);
+        }
+        // Where the binary was built may be closed to others. What this process wrote itself might be busy: another
+        // test may fork meanwhile.
+        let binary = self.path("tenko");
+        assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_tenko")).arg(&binary).status().unwrap().success());
+        std::fs::set_permissions(self.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = Command::new(binary);
+        command.args(args).current_dir(self.dir.path()).env_clear().uid(65534).gid(65534);
+        Said::of(args, command.output().unwrap())
+    }
+
     /// Runs it; it must end well and say nothing on standard error.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let said = self.run(args);
@@ -73,12 +90,16 @@ impl Place {
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said}"))
     }
 
-    /// What in the output of this place differs from run to run.
+    /// Compares with a snapshot, without what differs from run to run.
     pub(crate) fn snapshot(&self, name: &str, shown: &str) {
+        self.snapshot_without(FILTERS, name, shown);
+    }
+
+    fn snapshot_without(&self, filters: &[(&str, &str)], name: &str, shown: &str) {
         let dir = regex::escape(&self.dir.path().display().to_string());
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(&dir, "[DIR]");
-        for (pattern, stands_for) in FILTERS {
+        for (pattern, stands_for) in filters {
             settings.add_filter(pattern, *stands_for);
         }
         settings.set_prepend_module_to_snapshot(false);
@@ -92,6 +113,12 @@ impl Place {
         self.snapshot(name, &all.join("\n"));
     }
 
+    /// The same where the moments do not depend on the time of day.
+    pub(crate) fn session_with_moments(&self, name: &str, commands: &[&[&str]]) {
+        let all: Vec<String> = commands.iter().map(|args| self.run(args).to_string()).collect();
+        self.snapshot_without(&[DISTANCE], name, &all.join("\n"));
+    }
+
     /// A file in it.
     pub(crate) fn read(&self, name: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap()
@@ -102,11 +129,14 @@ impl Place {
 const FILTERS: &[(&str, &str)] = &[
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[ID]"),
     (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
-    (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d (JST|UTC)", "[TIME]"),
-    (r"just now|in \d+(ms|[smhd])( \d+[smhd])?|\d+(ms|[smhd])( \d+[smhd])? ago", "[DISTANCE]"),
+    (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d (\+09:00 )?(JST|UTC)", "[TIME]"),
+    DISTANCE,
     (r"took \d+(ms|s)", "took [LENGTH]"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
 ];
+
+const DISTANCE: (&str, &str) =
+    (r"just now|in \d+(ms|[smhd])( \d+[smhd])?|\d+(ms|[smhd])( \d+[smhd])? ago", "[DISTANCE]");
 
 /// What a command said, and how it ended.
 #[derive(Debug)]
@@ -123,12 +153,17 @@ impl Said {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = || 128 + output.status.signal().unwrap_or(0);
         Self {
-            args: args.join(" "),
+            args: args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "),
             code: output.status.code().unwrap_or_else(signal),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) { arg.into() } else { format!("'{}'", arg.escape_debug()) }
 }
 
 impl std::fmt::Display for Said {
