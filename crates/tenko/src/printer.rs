@@ -52,9 +52,9 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if odd(c) && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same for a text in which we have put colours ourselves: only those are left.
-pub fn harmless_but_coloured(text: &str) -> String {
-    text.split('\u{1b}').map(harmless).collect::<Vec<_>>().join("\u{1b}")
+/// The same for what must stay on one line: an end of line becomes a space.
+pub fn one_line(text: &str) -> String {
+    harmless(&text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 /// Columns of text, as wide as their widest cell; the last is not padded.

@@ -102,12 +102,12 @@ impl Log {
                 )
             }
             Entry::Evidence { run, kind, exit, late_delivered, report, .. } => {
-                let exit = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
+                let exit = exit.map(|exit| format!(" ({})", words::ending(exit))).unwrap_or_default();
                 let took = report.duration.map(|length| format!(", took {}", words::length(length)));
-                let host = report.host.as_ref().map(|host| format!(", on {}", printer::harmless(host)));
+                let host = report.host.as_ref().map(|host| format!(", on {}", printer::one_line(host)));
                 let late = if *late_delivered { ", delivered late" } else { "" };
                 let message =
-                    report.message.as_ref().map(|message| format!(": {}", printer::harmless(message)));
+                    report.message.as_ref().map(|message| format!(": {}", printer::one_line(message)));
                 let rest: String = [took, host, Some(late.into()), message].into_iter().flatten().collect();
                 format!("{at}  {kind}{exit}  run {run}{rest}\n{}", self.output_of(report))
             }

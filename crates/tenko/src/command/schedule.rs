@@ -149,9 +149,8 @@ fn text(dues: &[Timestamp], zone: &TimeZone, now: Timestamp) -> String {
     if dues.is_empty() {
         return "never\n".into();
     }
-    let local = |due: &Timestamp| {
-        due.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
-    };
+    let local =
+        |due: &Timestamp| due.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
     if *zone == TimeZone::UTC {
         let rows: Vec<_> = dues.iter().map(|due| vec![local(due), words::distance(*due, now)]).collect();
         return printer::table(&["DUE", "FROM NOW"], &rows);

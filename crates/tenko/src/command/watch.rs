@@ -81,7 +81,7 @@ fn tell(report: &Report) -> Result<(), CommandError> {
         printer::print(&format!("{} {slug}: {} -> {}{reason}\n", flip.at, flip.old, flip.new))?;
     }
     for warning in &report.warnings {
-        printer::remark(&format!("warning: {}", printer::harmless(warning)));
+        printer::remark(&format!("warning: {}", printer::one_line(warning)));
     }
     Ok(())
 }
