@@ -124,7 +124,7 @@ fn text(report: &Report, jobs: &[JobView]) -> String {
     text
 }
 
-fn counted(notices: usize) -> String {
+pub(super) fn counted(notices: usize) -> String {
     if notices == 1 { "1 notice".into() } else { format!("{notices} notices") }
 }
 
@@ -132,15 +132,15 @@ fn counted(notices: usize) -> String {
 pub(super) fn undelivered(item: &Item, now: Timestamp) -> String {
     use tenko_core::outbox::Status;
     let notice = &item.notice;
-    let fate = match item.status {
-        Status::Dead { .. } => "could not be delivered".to_owned(),
+    let (fate, said) = match item.status {
+        Status::Dead { .. } => ("could not be delivered".to_owned(), ": "),
         Status::Ready { not_before } if not_before > now => {
-            format!("will be tried again {}", words::distance(not_before, now))
+            (format!("will be tried again {}", words::distance(not_before, now)), ", because: ")
         }
-        Status::Ready { .. } => "is to be delivered".to_owned(),
-        Status::Claimed { .. } => "is being delivered".to_owned(),
+        Status::Ready { .. } => ("is to be delivered".to_owned(), "; the last time: "),
+        Status::Claimed { .. } => ("is being delivered".to_owned(), "; the last time: "),
     };
-    let why = item.last_error.as_deref().map(|error| format!(": {}", printer::one_line(error)));
+    let why = item.last_error.as_deref().map(|error| format!("{said}{}", printer::one_line(error)));
     format!("notice {} of {} to {} {fate}{}", notice.id, notice.job, notice.channel, why.unwrap_or_default())
 }
 
