@@ -4,5 +4,10 @@
 
 mod config;
 mod help;
+mod notify;
+mod people;
 mod place;
+mod receiver;
+mod roll;
 mod schedule;
+mod watch;

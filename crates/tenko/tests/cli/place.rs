@@ -99,6 +99,9 @@ impl Place {
         let dir = regex::escape(&self.dir.path().display().to_string());
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(&dir, "[DIR]");
+        let host = regex::escape(nix::unistd::gethostname().unwrap().to_str().unwrap());
+        settings.add_filter(&format!(", on {host}"), ", on [HOST]");
+        settings.add_filter(&format!("\"host\": \"{host}\""), "\"host\": \"[HOST]\"");
         for (pattern, stands_for) in filters {
             settings.add_filter(pattern, *stands_for);
         }
@@ -119,19 +122,32 @@ impl Place {
         self.snapshot_without(&[DISTANCE], name, &all.join("\n"));
     }
 
+    /// Sets when the store in a directory had all that is in it.
+    pub(crate) fn was_received(&self, dir: &str, at: std::time::SystemTime) {
+        for entry in self.path(dir).read_dir().unwrap() {
+            let name = format!("{dir}/{}", entry.unwrap().file_name().into_string().unwrap());
+            if self.path(&name).is_dir() {
+                self.was_received(&name, at);
+            } else {
+                std::fs::File::open(self.path(&name)).unwrap().set_modified(at).unwrap();
+            }
+        }
+    }
+
     /// A file in it.
     pub(crate) fn read(&self, name: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap()
     }
 }
 
-/// Moments, distances, ids and what belongs to the machine. Columns that follow a moment of the day keep their width.
+/// Moments, distances, ids and what belongs to the machine. How wide a distance is depends on the time of day.
 const FILTERS: &[(&str, &str)] = &[
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[ID]"),
     (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
     (r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d (\+09:00 )?(JST|UTC)", "[TIME]"),
+    (r"(just now|in \d+(ms|[smhd])( \d+[smhd])?|\d+(ms|[smhd])( \d+[smhd])? ago)  +", "[DISTANCE]  "),
+    (r"SINCE +LAST", "SINCE  LAST"),
     DISTANCE,
-    (r"took \d+(ms|s)", "took [LENGTH]"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
 ];
 
