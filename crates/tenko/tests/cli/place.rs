@@ -77,6 +77,22 @@ impl Place {
         Said::of(args, command.output().unwrap())
     }
 
+    /// What it says on a terminal.
+    pub(crate) fn on_terminal(&self, args: &[&str]) -> String {
+        use std::io::Read as _;
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let mut command = self.command(args);
+        command.env("TERM", "xterm").stdout(pty.slave.try_clone().unwrap()).stderr(pty.slave);
+        let mut child = command.spawn().unwrap();
+        // It keeps the other end open.
+        drop(command);
+        let mut bytes = Vec::new();
+        // Linux ends with EIO when nobody is left at the other end.
+        drop(std::fs::File::from(pty.master).read_to_end(&mut bytes));
+        assert!(child.wait().unwrap().success());
+        String::from_utf8(bytes).unwrap()
+    }
+
     /// Runs it; it must end well and say nothing on standard error.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let said = self.run(args);
@@ -148,6 +164,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"(just now|in \d+(ms|[smhd])( \d+[smhd])?|\d+(ms|[smhd])( \d+[smhd])? ago)  +", "[DISTANCE]  "),
     (r"SINCE +LAST", "SINCE  LAST"),
     DISTANCE,
+    (r"took \d+(ms|s)", "took [LENGTH]"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
 ];
 
@@ -165,7 +182,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn of(args: &[&str], output: Output) -> Self {
+    pub(crate) fn of(args: &[&str], output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = || 128 + output.status.signal().unwrap_or(0);
         Self {
