@@ -89,7 +89,9 @@ impl From<StoreError> for CommandError {
             ErrorKind::Config => Kind::Usage,
             _ => Kind::CouldNotTell,
         };
-        let hints = error.help().map(str::to_owned).into_iter().collect();
+        let upgrade = (error.kind() == ErrorKind::Newer)
+            .then_some("upgrade Tenko on this machine; nothing was changed");
+        let hints = error.help().or(upgrade).map(str::to_owned).into_iter().collect();
         Self { kind, error: Box::new(error), hints }
     }
 }
