@@ -11,4 +11,5 @@ mod place;
 mod receiver;
 mod roll;
 mod schedule;
+mod stored;
 mod watch;

@@ -164,6 +164,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"(just now|in \d+(ms|[smhd])( \d+[smhd])?|\d+(ms|[smhd])( \d+[smhd])? ago)  +", "[DISTANCE]  "),
     (r"SINCE +LAST", "SINCE  LAST"),
     DISTANCE,
+    (r"evidence/\d{4}-\d\d-\d\d/\d{6}\.\d{3}Z", "evidence/[DATE]/[TIME]"),
     (r"took \d+(ms|s)", "took [LENGTH]"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
 ];
