@@ -133,7 +133,7 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
     let row = |view: &JobView| {
         vec![
             view.job.to_string(),
-            coloured(view),
+            verdict(view) + if view.running { ", running" } else { "" },
             words::distance(view.since, now),
             view.last_success.map_or("never".into(), |at| words::moment(at, &view.zone)),
             view.next_due.map_or("-".into(), |at| words::moment(at, &view.zone)),
@@ -144,13 +144,10 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
 }
 
 /// The verdict with its reason, in its colour.
-pub fn coloured(view: &JobView) -> String {
+fn verdict(view: &JobView) -> String {
     let mut text = view.verdict.to_string();
     if let Some(reason) = view.reason {
         text = format!("{text} ({reason})");
-    }
-    if view.running {
-        text.push_str(", running");
     }
     let style = style_of(view.verdict);
     format!("{style}{text}{style:#}")
@@ -172,13 +169,14 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     let moment = |at: Timestamp| format!("{} ({})", words::moment(at, &view.zone), words::distance(at, now));
     let mut lines = vec![
         ("job", view.job.to_string()),
-        ("verdict", format!("{}, since {}", coloured(view), moment(view.since))),
+        ("verdict", format!("{} since {}", verdict(view), moment(view.since))),
     ];
-    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    let clean = |value: String| printer::one_line(&value);
+    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, clean(value))));
     add("problem", view.problem.clone());
     add("about", detail.description.clone());
     add("schedule", view.schedule.clone());
-    add("waits for", view.due.map(moment));
+    add("waits for", view.due.filter(|due| *due <= now).map(moment));
     add("next due", view.next_due.map(moment));
     add("last success", view.last_success.map(moment));
     add("last failure", detail.last_fail.map(|heard| format!("{}{}", moment(heard.at), ended(&heard))));
@@ -188,16 +186,15 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     }
     let limits: Vec<String> = detail.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     add("limits", Some(limits.join(", ")));
-    add("tells", (!detail.channels.is_empty()).then(|| detail.channels.join(", ")));
+    let tells = if detail.channels.is_empty() { "nobody".into() } else { detail.channels.join(", ") };
+    add("tells", Some(tells));
     add("runbook", detail.runbook.clone());
     add("expected from", detail.expected_from.map(moment));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| {
-        format!("{name:width$}  {}\n", printer::harmless_but_coloured(value))
-    };
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {value}\n");
     lines.iter().map(line).collect()
 }
 
 fn ended(heard: &Heard) -> String {
-    heard.exit.map_or_else(String::new, |exit| format!(", exit {exit}"))
+    heard.exit.map_or_else(String::new, |exit| format!(", {}", words::ending(exit)))
 }

@@ -11,7 +11,9 @@ use crate::error::CommandError;
 use crate::printer;
 use crate::view::{self, JobView};
 
-/// List all jobs, as the last roll call and the time since then leave them. Reads no new evidence.
+/// List all jobs, as the last roll call and the time since then leave them.
+///
+/// Reads no new evidence: that is what `tenko check` does.
 #[derive(Debug, Args)]
 pub struct Jobs {
     /// Print JSON
