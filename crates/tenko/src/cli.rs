@@ -42,9 +42,7 @@ pub struct Common {
 pub enum Command {
     Init(command::init::Init),
     Run(Box<command::run::Run>),
-    /// Leave evidence by hand
     Ping(Box<command::ping::Ping>),
-    /// Call the roll once
     Check(command::check::Check),
     Watch(command::watch::Watch),
     Jobs(command::jobs::Jobs),
