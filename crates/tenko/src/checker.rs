@@ -188,6 +188,10 @@ impl Checker {
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
         let mut called = call::call(&mut roll, roster, &evidence, now);
         called.changes.jobs.extend(members.declared);
+        let unjudged = called.unjudged.iter();
+        members.warnings.extend(unjudged.map(|slug| {
+            format!("job {slug} could not be judged: this is a mistake in Tenko itself, please report it")
+        }));
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
@@ -227,7 +231,8 @@ impl Checker {
     /// A checker with a name is a job of that name: whoever watches the store sees that it ran.
     async fn leave_evidence(&self, report: &mut Report) {
         let Some(name) = &self.config.checker.name else { return };
-        let mut evidence = Evidence::new(name.clone(), RunId(Uuid::now_v7()), Kind::Success, self.clock.now());
+        let mut evidence =
+            Evidence::new(name.clone(), RunId(Uuid::now_v7()), Kind::Success, self.clock.now());
         evidence.report.host = crate::place::host();
         if let Err(error) = self.store.append(&[evidence]).await {
             report.warnings.push(format!("the roll call left no evidence: {}", crate::error::chain(&error)));
