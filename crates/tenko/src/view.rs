@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::judge::look;
 use tenko_core::state::{Answer, Flip, Heard, Incident, UnderWay};
-use tenko_core::{Job, JobState, Reason, Roll, Slug, Verdict};
+use tenko_core::{Exit, Job, JobState, Kind, Reason, Roll, RunId, Slug, Verdict};
 
 use crate::{printer, words};
 
@@ -66,9 +66,46 @@ pub struct JobDetail {
     /// The last failure.
     pub last_fail: Option<Heard>,
     /// The newest answers, oldest first.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<AnswerView>,
     /// The newest flips, oldest first.
     pub flips: Vec<Flip>,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerView {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Which run.
+    pub run: RunId,
+    /// `success` or `fail`.
+    pub kind: &'static str,
+    /// How it failed, if that is known.
+    pub exit: Option<Exit>,
+    /// When it had started, if that is known.
+    pub started: Option<Timestamp>,
+    /// How long it took, in milliseconds, if that is known.
+    pub duration: Option<i64>,
+    /// Whether the evidence itself was judged bad.
+    pub bad_evidence: bool,
+}
+
+impl From<&Answer> for AnswerView {
+    fn from(answer: &Answer) -> Self {
+        let exit = match answer.kind {
+            Kind::Fail(exit) => exit,
+            _ => None,
+        };
+        Self {
+            at: answer.at,
+            run: answer.run,
+            kind: answer.kind.word(),
+            exit,
+            started: answer.started,
+            duration: answer.runtime().and_then(|length| i64::try_from(length.as_millis()).ok()),
+            bad_evidence: answer.bad_evidence,
+        }
+    }
 }
 
 /// The view of one job at `now`.
@@ -120,7 +157,7 @@ pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestam
         under_way: state.map(|state| state.running.clone()).unwrap_or_default(),
         last_start: state.and_then(|state| state.last_start),
         last_fail: state.and_then(|state| state.last_fail),
-        answers: state.map(|state| state.tail.clone()).unwrap_or_default(),
+        answers: state.map(|state| state.tail.iter().map(AnswerView::from).collect()).unwrap_or_default(),
         flips: state.map(|state| state.flips.clone()).unwrap_or_default(),
     }
 }

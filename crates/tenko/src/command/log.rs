@@ -81,7 +81,10 @@ impl Log {
 
     fn text(&self, entries: &[Entry], zone: &TimeZone) -> String {
         if entries.is_empty() {
-            return format!("nothing was heard of {} in the last {}\n", self.job, self.since);
+            return format!(
+                "nothing happened to {} in the last {} (--since looks further back)\n",
+                self.job, self.since
+            );
         }
         entries.iter().map(|entry| self.line(entry, zone)).collect()
     }

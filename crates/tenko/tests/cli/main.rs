@@ -11,5 +11,6 @@ mod place;
 mod receiver;
 mod roll;
 mod schedule;
+mod shapes;
 mod stored;
 mod watch;
