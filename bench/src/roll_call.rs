@@ -3,6 +3,7 @@
 //! This process keeps the store and adds the evidence of each day; the roll call of a day is called by a process of its
 //! own, as `tenko check` is, so that its peak memory can be told.
 
+mod backdated;
 mod daily;
 mod in_child;
 mod place;

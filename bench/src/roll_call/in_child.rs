@@ -14,6 +14,7 @@ use tenko_core::Verdict;
 use tenko_store::open::{OpenOptions, open};
 use tenko_store::{MemoryStore, SharedStore, Store as _};
 
+use super::backdated::Backdated;
 use super::daily::{DAYS, Days};
 use crate::{Result, runtime};
 
@@ -43,6 +44,7 @@ async fn elsewhere(time: i64, count: usize, url: &str) -> Result<()> {
 }
 
 async fn call(start: Instant, store: SharedStore, now: Timestamp, count: usize) -> Result<()> {
+    let store = Backdated::shared(store);
     let config = Arc::new(Config::default());
     let channels = Channels::open(&BTreeMap::new());
     let checker = Checker { config, store, channels, clock: Arc::new(At(now)), state_dir: None };
