@@ -19,8 +19,8 @@ struct Contender {
 struct Cost {
     wall: Duration,
     cpu: Duration,
-    /// From before the fork until the command has begun.
-    begun: Duration,
+    /// From its exec to that of the command.
+    added: Duration,
     peak_kib: u64,
 }
 
@@ -31,27 +31,24 @@ pub(crate) fn measure() -> Result<()> {
     // It accepts connections, as the kernel does so, and never answers.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut rows = Vec::new();
-    let mut alone = None;
     for contender in contenders(&bin, place.path(), silent.local_addr()?.port()) {
         let Some(cost) = cost(&contender, &bin, place.path())? else {
             rows.push(vec![contender.name.into(), "not installed".into()]);
             continue;
         };
-        let alone = *alone.get_or_insert(cost.begun);
-        rows.push(row(contender.name, &cost, alone));
+        rows.push(row(contender.name, &cost));
     }
     let header = ["command", "wall", "CPU", "its exec to exec of the child", "peak memory"];
     table::print("What the wrapper costs: `... true`, medians", &header, &rows);
     Ok(())
 }
 
-fn row(name: &str, cost: &Cost, alone: Duration) -> Vec<String> {
-    let added = cost.begun.saturating_sub(alone);
+fn row(name: &str, cost: &Cost) -> Vec<String> {
     vec![
         name.to_owned(),
         table::time(cost.wall),
         table::time(cost.cpu),
-        if added.is_zero() { "-".to_owned() } else { table::time(added) },
+        table::time(cost.added),
         table::mebibytes(cost.peak_kib),
     ]
 }
@@ -97,9 +94,9 @@ fn cost(contender: &Contender, bin: &Path, place: &Path) -> Result<Option<Cost>>
 
 fn read(line: &str) -> Result<Cost> {
     let figures = line.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<u64>, _>>()?;
-    let [wall, cpu, begun, peak_kib] = figures[..] else {
+    let [wall, cpu, added, peak_kib] = figures[..] else {
         return Err("bench-measure prints four figures".into());
     };
-    let [wall, cpu, begun] = [wall, cpu, begun].map(Duration::from_nanos);
-    Ok(Cost { wall, cpu, begun, peak_kib })
+    let [wall, cpu, added] = [wall, cpu, added].map(Duration::from_nanos);
+    Ok(Cost { wall, cpu, added, peak_kib })
 }

@@ -1,5 +1,5 @@
-//! Runs one contender some times and prints what that cost, as medians: nanoseconds of wall time, of CPU, and until the
-//! child ran; and the peak memory of the largest process, in KiB.
+//! Runs one contender some times and prints what that cost, as medians: nanoseconds of wall time, of CPU, and from
+//! its exec to that of the command (which is how much later the command begins than it does alone); and the peak memory of the largest process, in KiB.
 //!
 //! It is a program of its own, and a small one, because the kernel tells the peak only as the maximum over all children
 //! that ended, and counts what the parent had at the fork.
@@ -37,18 +37,25 @@ fn main() -> Result<ExitCode> {
 
 fn measure(rounds: usize, before: &[OsString], stamp: OsString) -> Result<()> {
     let (mut walls, mut cpus, mut delays) = (Vec::new(), Vec::new(), Vec::new());
+    let mut alone = Vec::new();
     let stamped = [stamp, "stamp".into()];
     for _ in 0..rounds {
         let (wall, cpu) = once(before, &["/bin/true".into()])?;
         walls.push(wall);
         cpus.push(cpu);
-        let start = monotonic()?;
-        once(before, &stamped)?;
-        delays.push(std::fs::read_to_string("stamp")?.parse::<u64>()?.saturating_sub(start));
+        delays.push(until_stamp(before, &stamped)?);
+        alone.push(until_stamp(&[], &stamped)?);
     }
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    println!("{} {} {} {peak}", median(walls), median(cpus), median(delays));
+    println!("{} {} {} {peak}", median(walls), median(cpus), median(delays).saturating_sub(median(alone)));
     Ok(())
+}
+
+/// From before the fork until the command has begun.
+fn until_stamp(before: &[OsString], stamped: &[OsString]) -> Result<u64> {
+    let start = monotonic()?;
+    once(before, stamped)?;
+    Ok(std::fs::read_to_string("stamp")?.parse::<u64>()?.saturating_sub(start))
 }
 
 /// Wall and CPU of one call, in nanoseconds.
