@@ -26,6 +26,8 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::notify::Channels;
 
+use objects::Seen;
+
 pub use outage::Outage;
 pub use rebuild::as_of;
 pub use roster::{Members, members};
@@ -92,7 +94,7 @@ struct Decision {
     roll: Roll,
     jobs: BTreeMap<Slug, Job>,
     called: Called,
-    evidence: Vec<Evidence>,
+    seen: Seen,
     warnings: Vec<String>,
 }
 
@@ -157,25 +159,28 @@ impl Checker {
         let news = self.store.news(&snapshot.roll.cursor, now).await?;
         let received = news.evidence.iter().filter_map(|piece| piece.received_at).max();
         let now = received.map_or(now, |received| received.max(now));
-        let mut decision = self.judge(snapshot, &news, outage, now).await?;
+        let mut decision = self.judge(snapshot, &news, outage, now, None).await?;
         if let Some(miss) = decision.called.earliest_miss().filter(|_| self.store.may_overlook()) {
             let from = miss.checked_sub(SECOND_LOOK).unwrap_or(Timestamp::MIN);
             let mut again = news.clone();
             again.evidence.extend(self.store.between(None, from, Timestamp::MAX).await?);
-            decision = self.judge(snapshot, &again, outage, now).await?;
+            decision = self.judge(snapshot, &again, outage, now, Some(decision.seen)).await?;
         }
-        let Decision { roll, called, evidence, .. } = &mut decision;
-        self.add_reports(&mut called.notices, evidence).await;
+        let Decision { roll, called, seen, .. } = &mut decision;
+        let evidence: Vec<&Evidence> = news.evidence.iter().chain(&seen.evidence).collect();
+        self.add_reports(&mut called.notices, &evidence).await;
         roll.outbox.add(std::mem::take(&mut called.notices));
         Ok(decision)
     }
 
+    /// Judges by what is new and by the objects that are seen, or were seen already.
     async fn judge(
         &self,
         snapshot: &Snapshot,
         news: &News,
         outage: Option<&Outage>,
         now: Timestamp,
+        seen: Option<Seen>,
     ) -> Result<Decision, StoreError> {
         let mut roll = snapshot.roll.clone();
         if let Some(outage) = outage {
@@ -183,7 +188,10 @@ impl Checker {
         }
         let mut members = self.members(&mut roll, &news.evidence).await?;
         members.warnings.extend(news.unreadable.iter().map(not_evidence));
-        let seen = objects::look(&self.config, &members.jobs, &roll, now).await;
+        let seen = match seen {
+            Some(seen) => seen,
+            None => objects::look(&self.config, &members.jobs, &roll, now).await,
+        };
         let evidence: Vec<Evidence> = news.evidence.iter().chain(&seen.evidence).cloned().collect();
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
         let mut called = call::call(&mut roll, roster, &evidence, now);
@@ -195,12 +203,12 @@ impl Checker {
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
-        Ok(Decision { at: now, roll, jobs: members.jobs, called, evidence, warnings: members.warnings })
+        Ok(Decision { at: now, roll, jobs: members.jobs, called, seen, warnings: members.warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no
     /// reason not to tell.
-    async fn add_reports(&self, notices: &mut [Notice], evidence: &[Evidence]) {
+    async fn add_reports(&self, notices: &mut [Notice], evidence: &[&Evidence]) {
         for notice in notices {
             let about = match notice.kind {
                 NoticeKind::Down => failing(notice, evidence),
@@ -255,12 +263,16 @@ impl Checker {
 }
 
 /// The failing evidence that a notice is about: the newest of its job up to the moment that it tells of.
-fn failing<'a>(notice: &Notice, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
-    let bad = |piece: &&Evidence| {
+fn failing<'a>(notice: &Notice, evidence: &[&'a Evidence]) -> Option<&'a Evidence> {
+    let bad = |piece: &&'a Evidence| {
         let told = piece.effective_at() <= notice.at.max(notice.created_at);
         piece.job == notice.job && matches!(piece.kind, Kind::Fail(_)) && told
     };
-    evidence.iter().filter(bad).min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
+    evidence
+        .iter()
+        .copied()
+        .filter(bad)
+        .min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
 }
 
 fn not_evidence(unreadable: &Unreadable) -> String {

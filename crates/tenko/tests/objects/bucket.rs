@@ -66,6 +66,11 @@ impl Morning {
             OpenOptions { env: Some(env), per_request: Some(Duration::from_secs(5)) };
     }
 
+    /// Decisions are kept elsewhere from now on.
+    pub(crate) fn keep_in(&mut self, store: SharedStore) {
+        self.store = store;
+    }
+
     pub(crate) fn patience(&mut self, per_request: Duration) {
         self.config.checker.objects.per_request = Some(per_request);
     }

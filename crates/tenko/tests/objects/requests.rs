@@ -1,6 +1,6 @@
 //! What a roll call costs: HEAD for what is waited for, and nothing while nothing is.
 
-use tenko_store::testkit_s3::{Ask, Fault};
+use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
 
 use super::bucket::{DAILY, Morning};
 
@@ -75,6 +75,17 @@ async fn a_silent_bucket_is_not_asked_for_all_of_a_hundred_jobs() {
     let report = morning.roll_call("24 06:40").await;
     assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 0);
     assert_eq!(morning.asked(), (100, 1));
+}
+
+#[tokio::test]
+async fn before_a_miss_is_believed_the_store_is_asked_again_but_not_the_object() {
+    let other = TestS3::start().await;
+    let mut morning = Morning::with(DAILY).await;
+    morning.keep_in(other.open("roll", Key::Checker).await.unwrap());
+    assert_eq!(morning.at("24 04:00").await, "new");
+    morning.asked();
+    assert_eq!(morning.at("24 06:30").await, "down missed since 24 06:00");
+    assert_eq!(morning.asked(), (1, 1));
 }
 
 #[tokio::test]
