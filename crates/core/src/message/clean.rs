@@ -11,7 +11,7 @@ pub fn line(text: &str, most: usize) -> String {
     shortened(text.trim(), most)
 }
 
-/// The last lines, at most so many, and of them the last characters, at most so many; cleaned as [`line`] does, but
+/// The last lines, at most so many, and of them the last characters, at most so many; cleaned as [`line()`] does, but
 /// tabs stay. Of a line that was overwritten by carriage returns (a progress bar) only the last state is kept. What
 /// was cut is marked by `…`.
 pub fn block(text: &str, most_lines: usize, most: usize) -> String {
