@@ -40,7 +40,7 @@ pub struct Common {
 pub enum Command {
     Init(command::init::Init),
     Run(Box<command::run::Run>),
-    Ping(command::ping::Ping),
+    Ping(Box<command::ping::Ping>),
     Check(command::check::Check),
     Watch(command::watch::Watch),
     Jobs(command::jobs::Jobs),
