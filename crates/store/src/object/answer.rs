@@ -215,7 +215,19 @@ fn innermost(error: &Error) -> String {
         last = source;
         timed_out |= last.to_string().contains("timed out");
     }
-    if timed_out { "the server did not answer in time".to_owned() } else { last.to_string() }
+    match (server(&chain(error)), timed_out) {
+        (Some(server), true) => format!("{server} did not answer in time"),
+        (None, true) => "the server did not answer in time".to_owned(),
+        (Some(server), false) => format!("{server}: {last}"),
+        (None, false) => last.to_string(),
+    }
+}
+
+/// The server that a message names, with its port.
+fn server(message: &str) -> Option<&str> {
+    let (_, url) = message.split_once("://")?;
+    let end = url.find(|c: char| !(c.is_ascii_alphanumeric() || "-._:[]".contains(c))).unwrap_or(url.len());
+    Some(&url[..end]).filter(|server| !server.is_empty())
 }
 
 fn chain(error: &Error) -> String {

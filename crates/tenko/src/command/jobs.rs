@@ -38,12 +38,11 @@ impl Jobs {
             printer::print_json(&Listing { at: known.now, called_at: known.roll().called_at, jobs })?;
         } else {
             printer::print(&view::table(&jobs, known.now))?;
-            match known.roll().called_at {
-                Some(at) => {
-                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)));
-                }
-                None => printer::remark("the roll has never been called: tenko check calls it"),
-            }
+            let called = match known.roll().called_at {
+                Some(at) => format!("roll last called {}", crate::words::distance(at, known.now)),
+                None => "the roll has never been called: tenko check calls it".into(),
+            };
+            printer::remark(&called);
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -109,3 +109,17 @@ fn there_is_a_manual_page_for_all_and_for_each() {
         assert!(page.contains(".SH SYNOPSIS") && page.contains(&format!("\\fBtenko {name}\\fR")), "{page}");
     }
 }
+
+#[test]
+fn the_page_about_commands_has_every_command_and_every_option() {
+    let page = include_str!("../../../../docs/commands.md");
+    let place = Place::empty();
+    for command in COMMANDS {
+        assert!(page.contains(&format!("tenko {command}")), "docs/commands.md says nothing of {command}");
+        let help = place.ok(&[command, "--help"]);
+        let words = help.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(page.contains(option), "docs/commands.md says nothing of {option} of {command}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 mod config;
 mod help;
 mod notify;
+mod objects;
 mod output;
 mod people;
 mod place;

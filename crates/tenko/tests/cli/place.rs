@@ -165,6 +165,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"SINCE +LAST", "SINCE  LAST"),
     DISTANCE,
     (r"evidence/\d{4}-\d\d-\d\d/\d{6}\.\d{3}Z", "evidence/[DATE]/[TIME]"),
+    (r"\b20\d\d-\d\d-\d\d/", "[DATE]/"),
     (r"took \d+(ms|s)", "took [LENGTH]"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:[PORT]"),
 ];

@@ -23,7 +23,7 @@ impl Receiver {
         );
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let request = received(stream.unwrap(), &answer);
+                let request = received(&stream.unwrap(), &answer);
                 kept.lock().unwrap().push(request);
             }
         });
@@ -41,8 +41,8 @@ impl Receiver {
 }
 
 /// Answers only after the request has been read to its end, and gives its body.
-fn received(stream: TcpStream, answer: &str) -> String {
-    let mut reader = BufReader::new(&stream);
+fn received(mut stream: &TcpStream, answer: &str) -> String {
+    let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -56,6 +56,6 @@ fn received(stream: TcpStream, answer: &str) -> String {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    (&stream).write_all(answer.as_bytes()).unwrap();
+    stream.write_all(answer.as_bytes()).unwrap();
     String::from_utf8(body).unwrap()
 }
