@@ -62,7 +62,7 @@ fn answering_steps() -> f64 {
     let mut number = 0;
     per_second(DAYS, || {
         number += 1;
-        at = at + DAY;
+        at += DAY;
         black_box(step(&job, &mut state, Event::Evidence(&success(&job, at, number)), &[], at));
     })
 }
@@ -74,7 +74,7 @@ fn mixed_steps() -> f64 {
     let mut number = 0;
     per_second(DAYS, || {
         number += 1;
-        at = at + DAY;
+        at += DAY;
         black_box(step(&job, &mut state, Event::Evidence(&success(&job, at, number)), &[], at));
         for minute in 1..10 {
             let now = at + SignedDuration::from_mins(minute);
