@@ -72,9 +72,9 @@ async fn look_with(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, vie
     let (first, others) = questions(config, jobs, roll, view.now);
     let mut buckets = BTreeMap::new();
     for question in &first {
-        let base = question.object.base();
-        let bucket = Bucket::open(base, &config.checker.objects).await;
-        buckets.insert(base, bucket);
+        let url = question.object.url();
+        let bucket = Bucket::open(&url, &config.checker.objects).await;
+        buckets.insert(url, bucket);
     }
     let mut seen = Seen::default();
     // The first one of each bucket finds out whether there is a bucket at all, for the others.
@@ -105,12 +105,12 @@ fn questions<'a>(
         let dues = dues(job, roll.states.get(slug), now).into_iter();
         dues.map(move |due| Question { job, object, due })
     });
-    all.partition(|question| known.insert(question.object.base()))
+    all.partition(|question| known.insert(question.object.url()))
 }
 
 impl Bucket {
-    async fn open(base: &str, options: &OpenOptions) -> Self {
-        let objects = open_objects(base, options).await;
+    async fn open(url: &str, options: &OpenOptions) -> Self {
+        let objects = open_objects(url, options).await;
         Self { objects, answers: AtomicUsize::new(0), silences: AtomicUsize::new(0) }
     }
 
@@ -150,12 +150,12 @@ fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
 }
 
 async fn ask<'a>(
-    buckets: &BTreeMap<&str, Bucket>,
+    buckets: &BTreeMap<String, Bucket>,
     question: &Question<'a>,
     view: View,
 ) -> (&'a Slug, Result<Option<Evidence>, String>) {
     let key = question.object.key(question.due, question.job.schedule.time_zone());
-    let found = buckets[question.object.base()].head(&key).await;
+    let found = buckets[&question.object.url()].head(&key).await;
     let then = found.map(|found| found.filter(|found| found.last_modified <= view.written_by));
     let evidence = then.map(|found| found.map(|found| evidence(question, &key, &found, view.now)));
     (&question.job.slug, evidence)

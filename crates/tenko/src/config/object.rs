@@ -1,5 +1,6 @@
 //! A plain object that something else writes, as a job's evidence.
 
+use std::error::Error as _;
 use std::fmt;
 use std::ops::Range;
 
@@ -14,6 +15,8 @@ const SCHEMES: [&str; 4] = ["s3", "gs", "az", "file"];
 pub struct PlainObject {
     base: String,
     parts: Vec<Part>,
+    /// How its bucket is reached, from the question mark on; mostly empty.
+    options: String,
     /// A smaller one is bad evidence, in bytes.
     pub min_size: Option<u64>,
     /// One that has not changed for longer is bad evidence.
@@ -46,31 +49,40 @@ impl TemplateError {
 }
 
 impl PlainObject {
-    /// Reads a URL with `{date}` (the same as `{%Y-%m-%d}`) and other `{...}` of strftime(3) conversions in its path.
+    /// Reads a URL with `{date}` (the same as `{%Y-%m-%d}`) and other `{...}` of strftime(3) conversions in its path. Of
+    /// an object in S3, it may end with the parameters that the URL of a store in S3 has: `?endpoint=https://HOST`.
     ///
     /// # Errors
     ///
     /// All that is wrong with it.
-    pub fn parse(template: &str) -> Result<Self, Vec<TemplateError>> {
+    pub fn parse(url: &str) -> Result<Self, Vec<TemplateError>> {
         let mut errors = Vec::new();
+        let (template, options) = split_options(url);
         let start = match base(template) {
             Ok(length) => length,
             Err(error) => return Err(vec![error]),
         };
         let parts = parts(template, start, &mut errors);
         errors.extend(unwanted(template, start));
+        errors.extend(wrong_options(&template[..start], options, template.len()));
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.span.start);
             return Err(errors);
         }
         let base = &template[..start - 1];
         let base = if base == "file://" { "file:///" } else { base };
-        Ok(Self { base: base.to_owned(), parts, min_size: None, max_age: None })
+        let (base, options) = (base.to_owned(), options.to_owned());
+        Ok(Self { base, parts, options, min_size: None, max_age: None })
     }
 
-    /// The bucket or the directory, as the URL of one: `s3://hoge-bucket`, `file:///data`.
+    /// The bucket or the directory, as it is named to people: `s3://hoge-bucket`, `file:///data`.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The bucket or the directory, as it is opened: with its parameters.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.base, self.options)
     }
 
     /// The object's key under [`base`](Self::base) for a due, of which the date in `zone` counts.
@@ -99,8 +111,28 @@ impl fmt::Display for PlainObject {
             Part::Text(text) => f.write_str(text),
             Part::Due(format) if format == "%Y-%m-%d" => f.write_str("{date}"),
             Part::Due(format) => write!(f, "{{{format}}}"),
-        })
+        })?;
+        f.write_str(&self.options)
     }
+}
+
+fn split_options(url: &str) -> (&str, &str) {
+    let end = url.find('?').filter(|_| url.starts_with("s3://"));
+    url.split_at(end.unwrap_or(url.len()))
+}
+
+fn wrong_options(bucket: &str, options: &str, at: usize) -> Option<TemplateError> {
+    const HINT: &str = "neither wildcards nor other parameters are supported here";
+    if options.is_empty() {
+        return None;
+    }
+    let span = at..at + options.len();
+    if options == "?" || options.contains(['#', '{', '}']) {
+        return Some(TemplateError::new(span, "these parameters are not understood", HINT));
+    }
+    let error = tenko_store::open::check_url(&format!("{bucket}{options}")).err()?;
+    let problem = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    Some(TemplateError::new(span, problem, error.help().unwrap_or(HINT)))
 }
 
 /// Where the key begins: after the bucket, or after the last directory that is the same for all dues.
@@ -206,7 +238,7 @@ fn unwanted(template: &str, start: usize) -> Vec<TemplateError> {
             '?' | '#' if depth == 0 => errors.push(TemplateError::new(
                 here,
                 format!("{c} cannot stand in the key of an object"),
-                "neither wildcards nor parameters are supported here",
+                "wildcards are not supported, and only objects in S3 take parameters",
             )),
             c if c.is_control() => {
                 errors.push(TemplateError::new(here, "a control character cannot stand here", "remove it"));
@@ -265,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn an_object_in_s3_may_say_how_its_bucket_is_reached() {
+        let text = "s3://b/in/{date}.csv?endpoint=https://minio.example:9000&region=eu-west-1&profile=reader";
+        let object = PlainObject::parse(text).unwrap();
+        assert_eq!(object.to_string(), text);
+        assert_eq!(object.base(), "s3://b");
+        assert_eq!(
+            object.url(),
+            "s3://b?endpoint=https://minio.example:9000&region=eu-west-1&profile=reader"
+        );
+        assert_eq!(object.key("2026-03-31T20:00:00Z".parse().unwrap(), &TimeZone::UTC), "in/2026-03-31.csv");
+    }
+
+    #[test]
     fn what_cannot_be_a_template_is_refused() {
         for bad in [
             "",
@@ -280,6 +325,11 @@ mod tests {
             "s3://b/*.txt",
             "s3://b/../x",
             "s3://b/x?y",
+            "s3://b/x?",
+            "s3://b/x?endpoint=http://h#y",
+            "s3://b/x?region=a&regoin=b",
+            "gs://b/x?region=a",
+            "file:///d/x?region=a",
             "s3://u:p@b/x",
             "file://x/y",
             "file:///",

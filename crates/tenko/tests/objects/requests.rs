@@ -97,3 +97,17 @@ async fn two_buckets_are_told_apart() {
     let blind = report.roll.states.iter().filter(|(_, state)| state.blind.is_some());
     assert_eq!(blind.map(|(slug, _)| slug.as_str()).collect::<Vec<_>>(), ["other"]);
 }
+
+#[tokio::test]
+async fn an_object_may_lie_on_another_server_than_all_others() {
+    let other = TestS3::start().await;
+    let parameters = format!("evidence.txt?endpoint={}&allow_http=true", other.endpoint());
+    let elsewhere = DAILY.replace("evidence.txt", &parameters);
+    let morning = Morning::with(&format!("{elsewhere}\n[jobs.other]\n{DAILY}")).await;
+    other.put(TODAY, "ok");
+    let report = morning.roll_call("24 06:30").await;
+    let verdicts: Vec<String> =
+        report.roll.states.values().map(|state| state.fold.verdict.to_string()).collect();
+    assert_eq!(verdicts, ["up", "new"]);
+    assert_eq!((other.count(Ask::Head), morning.asked()), (1, (1, 1)));
+}

@@ -82,3 +82,49 @@ async fn after_ten_days_without_a_roll_call_each_day_is_judged_by_its_own_object
     assert_eq!(morning.at("20 09:00").await, "up: down missed since 15 06:00, up since 16 05:20");
     assert_eq!(morning.told(), ["up"]);
 }
+
+#[tokio::test]
+async fn the_zone_of_the_job_comes_before_that_of_the_file() {
+    let job = "cron = \"0 22 * * *\"\ntz = \"America/New_York\"\ngrace = \"1h\"\nobject = \"s3://tenko-test/{%Y/%m/%d}.txt\"";
+    let morning = Morning::with(job).await;
+    // 22:00 of the 23rd in New York is noon of the 24th in Tokyo.
+    assert_eq!(morning.at("24 11:00").await, "new");
+    morning.upload("24 12:10", "2026/11/24.txt", "the date of Tokyo");
+    assert_eq!(morning.at("24 12:15").await, "late");
+    morning.upload("24 12:20", "2026/11/23.txt", "ok");
+    assert_eq!(morning.at("24 12:30").await, "up since 24 12:20");
+}
+
+#[tokio::test]
+async fn an_object_that_a_lifecycle_rule_removed_has_answered_all_the_same() {
+    let morning = Morning::daily().await;
+    morning.upload("24 05:20", TODAY, "ok");
+    assert_eq!(morning.at("24 05:30").await, "up since 24 05:20");
+    morning.s3.remove(TODAY);
+    assert_eq!(morning.at("24 06:30").await, "up");
+    assert_eq!(morning.at("25 04:00").await, "up");
+    assert_eq!(morning.told(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_ahead_does_not_answer_from_the_future() {
+    let morning = Morning::daily().await;
+    morning.upload("24 05:40", TODAY, "ok");
+    assert_eq!(morning.at("24 05:30").await, "up since 24 05:30");
+    assert_eq!(morning.at("24 07:00").await, "up");
+    assert_eq!(morning.at("25 05:30").await, "late");
+}
+
+#[tokio::test]
+async fn every_hour_has_an_object_of_its_own() {
+    let job = "cron = \"0 * * * *\"\ngrace = \"10m\"\nobject = \"s3://tenko-test/{%Y%m%dT%H}.txt\"";
+    let morning = Morning::with(job).await;
+    morning.upload("24 05:02", "20261124T05.txt", "ok");
+    assert_eq!(morning.at("24 05:05").await, "up since 24 05:02");
+    morning.upload("24 07:02", "20261124T07.txt", "ok");
+    assert_eq!(morning.at("24 07:05").await, "up: down missed since 24 06:10, up since 24 07:02");
+    assert_eq!(morning.told(), ["up"]);
+    // That of six o'clock comes after all, but its hour is over.
+    morning.upload("24 07:20", "20261124T06.txt", "late");
+    assert_eq!(morning.at("24 07:30").await, "up");
+}
