@@ -1,12 +1,10 @@
 //! What `tenko run` costs beside the command that it runs.
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 use crate::{Result, table};
 
@@ -21,7 +19,8 @@ struct Contender {
 struct Cost {
     wall: Duration,
     cpu: Duration,
-    to_child: Duration,
+    /// From its exec to that of the command.
+    added: Duration,
     peak_kib: u64,
 }
 
@@ -29,93 +28,75 @@ struct Cost {
 pub(crate) fn measure() -> Result<()> {
     let place = tempfile::tempdir()?;
     let bin = std::env::current_exe()?.parent().map(Path::to_owned).ok_or("no directory of programs")?;
-    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let stamp = place.path().join("stamp");
+    // It accepts connections, as the kernel does so, and never answers.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut rows = Vec::new();
     for contender in contenders(&bin, place.path(), silent.local_addr()?.port()) {
-        let Some(cost) = median_cost(&contender, &bin, place.path(), &stamp)? else {
+        let Some(cost) = cost(&contender, &bin, place.path())? else {
             rows.push(vec![contender.name.into(), "not installed".into()]);
             continue;
         };
-        rows.push(vec![
-            contender.name.to_owned(),
-            table::time(cost.wall),
-            table::time(cost.cpu),
-            table::time(cost.to_child),
-            format!("{:.1} MiB", cost.peak_kib as f64 / 1024.0),
-        ]);
+        rows.push(row(contender.name, &cost));
     }
-    let header = ["command", "wall", "CPU", "exec to exec of the child", "peak memory"];
-    table::print("What the wrapper costs (`... true`)", &header, &rows);
+    let header = ["command", "wall", "CPU", "its exec to exec of the child", "peak memory"];
+    table::print("What the wrapper costs: `... true`, medians", &header, &rows);
     Ok(())
+}
+
+fn row(name: &str, cost: &Cost) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        table::time(cost.wall),
+        table::time(cost.cpu),
+        table::time(cost.added),
+        table::mebibytes(cost.peak_kib),
+    ]
 }
 
 fn contenders(bin: &Path, place: &Path, silent_port: u16) -> Vec<Contender> {
     let tenko = |store: String| {
-        let words = [bin.join("tenko").into(), "run".into(), "--job".into(), "bench".into(), "--store".into(), store.into(), "--".into()];
-        Vec::from(words)
+        let tenko = bin.join("tenko").into_os_string();
+        let words = ["run", "--job", "bench", "--store", &store, "--"].map(OsString::from);
+        std::iter::once(tenko).chain(words).collect()
     };
     let place = place.display();
-    let s3 = format!("s3://bucket/x?endpoint=http://127.0.0.1:{silent_port}&allow_http=true");
+    let s3 = format!("s3://bucket/x?endpoint=http://127.0.0.1:{silent_port}&region=x&allow_http=true");
     let contender = |name, before, rounds| Contender { name, before, rounds };
     vec![
         contender("the command itself", vec![], ROUNDS),
         contender("bare Rust spawn and wait", vec![bin.join("bench-bare-run").into()], ROUNDS),
-        contender("sh -c", vec!["sh".into(), "-c".into(), "\"$@\"".into(), "sh".into()], ROUNDS),
-        contender("chronic (moreutils)", vec!["chronic".into()], ROUNDS / 4),
-        contender("tenko run, SQLite", tenko(format!("sqlite://{place}/bench.db")), ROUNDS),
-        contender("tenko run, file://", tenko(format!("file://{place}/files")), ROUNDS),
-        contender("tenko run, S3 that does not answer", tenko(s3), 1),
+        contender("`sh -c`", ["sh", "-c", "\"$@\"; exit $?", "sh"].map(OsString::from).into(), ROUNDS),
+        contender("`chronic` (moreutils)", vec!["chronic".into()], ROUNDS / 4),
+        contender("`tenko run`, SQLite", tenko(format!("sqlite://{place}/bench.db")), ROUNDS),
+        contender("`tenko run`, file://", tenko(format!("file://{place}/files")), ROUNDS),
+        contender("`tenko run`, S3 that never answers", tenko(s3), 3),
     ]
 }
 
-/// The median over some rounds; nothing if the program is not there.
-fn median_cost(contender: &Contender, bin: &Path, place: &Path, stamp: &Path) -> Result<Option<Cost>> {
-    let mut costs = Vec::new();
-    for _ in 0..contender.rounds {
-        let Some(wall) = once(contender, &["true".into()], place)? else { return Ok(None) };
-        let start = monotonic()?;
-        once(contender, &[bin.join("bench-stamp").into(), stamp.into()], place)?;
-        let child: u128 = std::fs::read_to_string(stamp)?.parse()?;
-        let to_child = Duration::from_nanos(u64::try_from(child.saturating_sub(start))?);
-        costs.push((wall.0, wall.1, to_child));
-    }
-    let peak_kib = u64::try_from(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss())?;
-    Ok(Some(Cost {
-        wall: table::median(costs.iter().map(|cost| cost.0).collect()),
-        cpu: table::median(costs.iter().map(|cost| cost.1).collect()),
-        to_child: table::median(costs.iter().map(|cost| cost.2).collect()),
-        peak_kib,
-    }))
-}
-
-/// Wall and CPU of one call.
-fn once(contender: &Contender, command: &[OsString], place: &Path) -> Result<Option<(Duration, Duration)>> {
-    let words: Vec<&OsString> = contender.before.iter().chain(command).collect();
-    let cpu_before = cpu_of_children()?;
-    let start = Instant::now();
-    let status = Command::new(words[0])
-        .args(&words[1..])
+/// What it costs; nothing if the program is not there.
+fn cost(contender: &Contender, bin: &Path, place: &Path) -> Result<Option<Cost>> {
+    let output = Command::new(bin.join("bench-measure"))
+        .arg(contender.rounds.to_string())
+        .arg(bin.join("bench-stamp"))
+        .args(&contender.before)
         .env("TENKO_STATE_DIR", place.join("state"))
+        .env("AWS_ACCESS_KEY_ID", "nobody")
+        .env("AWS_SECRET_ACCESS_KEY", "nothing")
         .current_dir(place)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match status {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(Some((start.elapsed(), cpu_of_children()? - cpu_before))),
+        .stderr(Stdio::inherit())
+        .output()?;
+    match output.status.code() {
+        Some(0) => read(&String::from_utf8(output.stdout)?).map(Some),
+        Some(3) => Ok(None),
+        _ => Err(format!("bench-measure failed for {}", contender.name).into()),
     }
 }
 
-fn cpu_of_children() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
-    Ok(Duration::from_micros(u64::try_from(micros(usage.user_time()) + micros(usage.system_time()))?))
-}
-
-fn monotonic() -> Result<u128> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
-    Ok(u128::try_from(now.tv_sec())? * 1_000_000_000 + u128::try_from(now.tv_nsec())?)
+fn read(line: &str) -> Result<Cost> {
+    let figures = line.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<u64>, _>>()?;
+    let [wall, cpu, added, peak_kib] = figures[..] else {
+        return Err("bench-measure prints four figures".into());
+    };
+    let [wall, cpu, added] = [wall, cpu, added].map(Duration::from_nanos);
+    Ok(Cost { wall, cpu, added, peak_kib })
 }

@@ -10,11 +10,11 @@ mod table;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
-    let only = std::env::args().nth(1);
-    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
-    if let Some(role) = std::env::var("TENKO_BENCH_ROLE").ok().filter(|role| !role.is_empty()) {
+    if let Ok(role) = std::env::var(roll_call::ROLE) {
         return roll_call::in_child(&role);
     }
+    let only = std::env::args().nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("run") {
         commands::measure()?;
     }
@@ -28,4 +28,9 @@ fn main() -> Result<()> {
         appends::measure()?;
     }
     Ok(())
+}
+
+/// What a one-shot has: one thread that waits, and others that read files.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }

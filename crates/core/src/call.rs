@@ -1,6 +1,7 @@
 //! One roll call, as far as it is deciding: new evidence in, states and notices out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,6 +32,8 @@ pub struct Called {
     pub changes: Changes,
     /// What is to be told, in order; not in the outbox yet, so that what the runs printed can be added.
     pub notices: Vec<Notice>,
+    /// Jobs that could not be judged, because of a mistake in Tenko itself. Their states are as before.
+    pub unjudged: Vec<Slug>,
 }
 
 impl Called {
@@ -60,13 +63,10 @@ pub fn call(roll: &mut Roll, roster: Roster<'_>, evidence: &[Evidence], now: Tim
     for (slug, job) in roster.jobs {
         let news = heard.remove(slug).unwrap_or_default();
         let blind = roster.blind.get(slug).map(String::as_str);
-        if let Some(state) = roll.states.get_mut(slug) {
-            caller.judge(job, state, &news, blind);
-        } else {
-            let mut state = caller.enrol(job, &news);
-            caller.judge(job, &mut state, &news, blind);
-            roll.states.insert(slug.clone(), state);
-        }
+        let known = roll.states.remove(slug);
+        let mut state = known.unwrap_or_else(|| caller.enrol(job, &news));
+        caller.alone(slug, &mut state, |caller, state| caller.judge(job, state, &news, blind));
+        roll.states.insert(slug.clone(), state);
     }
     let called = caller.called;
     roll.gaps = gaps;
@@ -107,6 +107,21 @@ impl Caller<'_> {
         let declared = news.iter().find(|piece| piece.declaration.is_some());
         let declared = declared.map(|piece| piece.effective_at().clamp(oldest, self.now));
         JobState::new(job, job.expected_from.or(declared).unwrap_or(self.now))
+    }
+
+    /// Does something about one job. Should it panic, this job stays as it was, and the others go on.
+    fn alone(&mut self, slug: &Slug, state: &mut JobState, work: impl FnOnce(&mut Self, &mut JobState)) {
+        let before = state.clone();
+        let done =
+            (self.called.notices.len(), self.called.changes.flips.len(), self.called.changes.missed.len());
+        // What is half done is taken back below.
+        if catch_unwind(AssertUnwindSafe(|| work(self, state))).is_err() {
+            *state = before;
+            self.called.notices.truncate(done.0);
+            self.called.changes.flips.truncate(done.1);
+            self.called.changes.missed.truncate(done.2);
+            self.called.unjudged.push(slug.clone());
+        }
     }
 
     fn judge(&mut self, job: &Job, state: &mut JobState, news: &[&Evidence], problem: Option<&str>) {
@@ -164,4 +179,32 @@ fn follow_spec(job: &Job, state: &mut JobState, gaps: &[Gap], now: Timestamp) ->
     }
     state.refresh(job, gaps);
     other || state.look_again_at != before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn fault_15_a_panic_in_one_job_is_undone_and_named() {
+        let slug = Slug::new("odd").unwrap();
+        let job = Job::new(slug.clone(), Schedule::default());
+        let mut state = JobState::new(&job, Timestamp::UNIX_EPOCH);
+        let before = state.clone();
+        let mut caller = Caller { gaps: &[], now: Timestamp::UNIX_EPOCH, called: Called::default() };
+        caller.alone(&slug, &mut state, |caller, state| {
+            state.configured = true;
+            let due = Timestamp::UNIX_EPOCH;
+            caller
+                .called
+                .changes
+                .missed
+                .push((slug.clone(), crate::state::Missed { first: due, last: due, count: 1 }));
+            panic!("planted");
+        });
+        assert_eq!(state, before);
+        assert!(caller.called.changes.missed.is_empty());
+        assert_eq!(caller.called.unjudged, [slug]);
+    }
 }

@@ -123,7 +123,12 @@ pub fn compose(notice: &Notice, language: Language) -> Message {
         fields: told.fields(&sentence),
         sentence,
         output: told.output(),
-        runbook: notice.facts.runbook.as_deref().map(|text| line(text, MAX_VALUE)),
+        runbook: notice
+            .facts
+            .runbook
+            .as_deref()
+            .map(|text| line(text, MAX_VALUE))
+            .filter(|text| !text.is_empty()),
         id: short(notice.id),
     }
 }

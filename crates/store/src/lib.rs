@@ -8,10 +8,13 @@ pub mod conformance;
 mod credentials;
 pub mod directory;
 pub mod error;
+#[cfg(feature = "testkit")]
+pub mod faulty;
 pub mod layout;
 pub mod memory;
 mod object;
 pub mod open;
+pub mod retry;
 pub mod spool;
 pub mod sqlite;
 #[cfg(feature = "testkit")]
@@ -28,6 +31,7 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+pub use retry::RetryingStore;
 pub use sqlite::SqliteStore;
 
 /// The result of asking a store.

@@ -4,19 +4,28 @@
 //! A file is complete or not there: it is written aside, flushed, and renamed. Sending the same evidence twice does no
 //! harm, so a piece is removed only after it was sent.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+mod files;
+
+use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
-use tenko_core::Evidence;
-use tenko_core::format::{self, MAX_EVIDENCE};
+use tenko_core::format::{self, FormatError};
+use tenko_core::{Evidence, Report};
+
+use files::{Entry, is_gone, not_there, read, sync_directory, write_whole};
 
 /// The most pieces that are kept for one destination; the oldest give way.
 pub const MAX_PIECES: usize = 10_000;
 /// The most bytes that are kept for one destination; the oldest give way.
 pub const MAX_BYTES: u64 = 64 << 20;
+/// How long a piece is kept, by its own time. What is older can't change what is known of a job.
+pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(60 * 24);
+/// How long a file that was not finished may have been left alone before it is removed.
+const DRAFT_AGE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What holds evidence for one destination.
 #[derive(Debug)]
@@ -33,6 +42,8 @@ pub struct Drained {
     pub left: usize,
     /// Files that are no evidence; they were moved to `bad/`.
     pub bad: Vec<PathBuf>,
+    /// Files that can't be read at the moment, or that a newer Tenko wrote; they are among those that are left.
+    pub unread: Vec<PathBuf>,
     /// Whether another process is at it, so that nothing was done.
     pub busy: bool,
 }
@@ -43,9 +54,10 @@ impl Spool {
     pub fn for_store(root: &Path, url: &str) -> io::Result<Self> {
         let directory = place(root, url);
         let named = directory.join("url");
-        if !named.exists() {
+        if !named.try_exists()? {
             DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
             write_whole(&named, url.as_bytes())?;
+            [Some(root), root.parent()].into_iter().flatten().try_for_each(sync_directory)?;
         }
         Ok(Self { directory })
     }
@@ -56,19 +68,15 @@ impl Spool {
         Ok(directory.try_exists()?.then_some(Self { directory }))
     }
 
-    /// All spools below `root`, with their destinations.
+    /// All spools below `root`, with their destinations, sorted by them.
     pub fn all(root: &Path) -> io::Result<Vec<(String, Self)>> {
-        let entries = match fs::read_dir(root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+        let Some(entries) = not_there(fs::read_dir(root))? else { return Ok(Vec::new()) };
         let mut spools = Vec::new();
         for entry in entries {
             let directory = entry?.path();
             match fs::read_to_string(directory.join("url")) {
                 Ok(url) => spools.push((url, Self { directory })),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -77,24 +85,31 @@ impl Spool {
     }
 
     /// Keeps a piece of evidence; it is on disk when this returns. Gives how many older pieces had to give way.
+    ///
+    /// If the disk is full, output is left out, and then older pieces give way.
     pub fn put(&self, evidence: &Evidence) -> io::Result<usize> {
         let body = format::write_evidence(evidence);
-        let dropped = self.make_room(body.len() as u64)?;
-        write_whole(&self.directory.join(file_name(evidence)), &body)?;
-        Ok(dropped)
+        let path = self.directory.join(files::name(evidence));
+        let mut dropped = self.make_room(body.len() as u64)?;
+        let mut written = write_whole(&path, &body);
+        if is_full(&written) {
+            let short = format::write_evidence(&without_output(evidence));
+            written = write_whole(&path, &short);
+            let mut older = self.entries()?.into_iter().filter(|entry| entry.path != path);
+            while is_full(&written)
+                && let Some(oldest) = older.next()
+            {
+                not_there(fs::remove_file(&oldest.path))?;
+                dropped += 1;
+                written = write_whole(&path, &short);
+            }
+        }
+        written.map(|()| dropped)
     }
 
     /// The files that wait, oldest first.
     pub fn pending(&self) -> io::Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+        Ok(self.entries()?.into_iter().map(|entry| entry.path).collect())
     }
 
     /// Hands at most `most` pieces to `send`, oldest first, and removes those that it says were sent. Stops at the first
@@ -102,23 +117,44 @@ impl Spool {
     pub fn drain(&self, most: usize, mut send: impl FnMut(&Evidence) -> bool) -> io::Result<Drained> {
         let lock =
             OpenOptions::new().create(true).append(true).mode(0o600).open(self.directory.join("lock"))?;
-        if lock.try_lock().is_err() {
-            return Ok(Drained { busy: true, left: self.pending()?.len(), ..Drained::default() });
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Ok(Drained { busy: true, left: self.pending()?.len(), ..Drained::default() });
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
         }
+        self.remove_drafts()?;
         let files = self.pending()?;
         let mut drained = Drained { left: files.len(), ..Drained::default() };
-        for file in files.iter().take(most) {
-            match read(file)? {
-                Some(evidence) if !send(&evidence) => break,
-                Some(_) => {
-                    fs::remove_file(file)?;
+        for file in files.into_iter().take(most) {
+            match read(&file) {
+                Ok(Ok(evidence)) if !send(&evidence) => break,
+                Ok(Ok(_)) => {
+                    not_there(fs::remove_file(&file))?;
                     drained.sent += 1;
                 }
-                None => drained.bad.push(self.move_aside(file)?),
+                Ok(Err(FormatError::Newer { .. })) => {
+                    drained.unread.push(file);
+                    continue;
+                }
+                Ok(Err(_)) => drained.bad.push(self.move_aside(&file)?),
+                // It had to give way meanwhile.
+                Err(error) if is_gone(&error) => {}
+                Err(_) => {
+                    drained.unread.push(file);
+                    continue;
+                }
             }
             drained.left -= 1;
         }
         Ok(drained)
+    }
+
+    fn entries(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = files::list(&self.directory, "json")?;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
     }
 
     fn move_aside(&self, file: &Path) -> io::Result<PathBuf> {
@@ -129,22 +165,33 @@ impl Spool {
         Ok(target)
     }
 
+    /// Removes the oldest until one more piece of `wanted` bytes may be kept, and what is too old in any case.
     fn make_room(&self, wanted: u64) -> io::Result<usize> {
-        let files = self.pending()?;
-        let sizes: Vec<u64> =
-            files.iter().map(|file| fs::metadata(file).map_or(0, |data| data.len())).collect();
-        let mut bytes: u64 = sizes.iter().sum();
+        let entries = self.entries()?;
+        let (mut pieces, mut bytes) = (entries.len(), entries.iter().map(|entry| entry.bytes).sum::<u64>());
+        let oldest = files::stamp(Timestamp::now() - MAX_AGE);
         let mut dropped = 0;
-        for (file, size) in files.iter().zip(sizes) {
-            let fits = files.len() - dropped < MAX_PIECES && bytes + wanted <= MAX_BYTES;
-            if fits {
+        for entry in entries {
+            let is_too_old = entry.path.file_name().is_some_and(|name| *name < *oldest);
+            if pieces < MAX_PIECES && bytes + wanted <= MAX_BYTES && !is_too_old {
                 break;
             }
-            fs::remove_file(file)?;
-            bytes -= size;
+            not_there(fs::remove_file(&entry.path))?;
+            pieces -= 1;
+            bytes -= entry.bytes;
             dropped += 1;
         }
         Ok(dropped)
+    }
+
+    /// Removes what a process had begun to write when it ended.
+    fn remove_drafts(&self) -> io::Result<()> {
+        for draft in files::list(&self.directory, "tmp")? {
+            if draft.is_older_than(DRAFT_AGE) {
+                not_there(fs::remove_file(&draft.path))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -153,101 +200,19 @@ fn place(root: &Path, url: &str) -> PathBuf {
     root.join(digest)
 }
 
-/// Sorts by time, and holds nothing that a sender could choose freely.
-fn file_name(evidence: &Evidence) -> String {
-    let at = evidence.at.as_millisecond();
-    format!("{at:016}-{}.{}.json", evidence.run, evidence.kind)
+fn is_full(written: &io::Result<()>) -> bool {
+    let full =
+        |error: &io::Error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    written.as_ref().is_err_and(full)
 }
 
-/// What lies in a file; `None` if it is no evidence.
-fn read(file: &Path) -> io::Result<Option<Evidence>> {
-    let mut body = Vec::new();
-    File::open(file)?.take(MAX_EVIDENCE as u64 + 1).read_to_end(&mut body)?;
-    Ok(format::read_evidence(&body).ok())
-}
-
-/// Writes a file so that it is whole or not there, even after a loss of power.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    })();
-    if written.is_err() {
-        // What could not be finished is no use to anybody; that it can't be removed either changes nothing.
-        drop(fs::remove_file(&draft));
-        return written;
-    }
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+fn without_output(evidence: &Evidence) -> Evidence {
+    let mark =
+        evidence.report.output.as_ref().map(|_| "the output was left out: the disk was full".to_owned());
+    let message = evidence.report.message.clone().filter(|message| message.len() < 200).or(mark);
+    let report = Report { output: None, message, ..evidence.report.clone() };
+    Evidence { report, ..evidence.clone() }
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use tenko_core::{Kind, RunId, Slug};
-
-    use super::*;
-
-    fn piece(number: u128) -> Evidence {
-        let at = Timestamp::from_second(1_700_000_000 + number as i64).unwrap();
-        Evidence::new(Slug::new("job").unwrap(), RunId(uuid::Uuid::from_u128(number)), Kind::Success, at)
-    }
-
-    #[test]
-    fn what_was_kept_comes_out_once_oldest_first() {
-        let root = tempfile::tempdir().unwrap();
-        let spool = Spool::for_store(root.path(), "s3://bucket").unwrap();
-        for number in [3, 1, 2, 2] {
-            spool.put(&piece(number)).unwrap();
-        }
-        let mut sent = Vec::new();
-        let take = |evidence: &Evidence| {
-            sent.push(evidence.clone());
-            sent.len() < 3
-        };
-        let drained = spool.drain(100, take).unwrap();
-        assert_eq!(drained, Drained { sent: 2, left: 1, ..Drained::default() });
-        assert_eq!(sent, [piece(1), piece(2), piece(3)]);
-        assert_eq!(spool.drain(100, |_| true).unwrap().sent, 1);
-        assert_eq!(spool.drain(100, |_| true).unwrap(), Drained::default());
-    }
-
-    #[test]
-    fn each_destination_has_its_own() {
-        let root = tempfile::tempdir().unwrap();
-        Spool::for_store(root.path(), "s3://a").unwrap().put(&piece(1)).unwrap();
-        Spool::for_store(root.path(), "https://b/../../etc").unwrap().put(&piece(2)).unwrap();
-        let all = Spool::all(root.path()).unwrap();
-        let urls: Vec<&str> = all.iter().map(|(url, _)| url.as_str()).collect();
-        assert_eq!(urls, ["https://b/../../etc", "s3://a"]);
-        assert!(Spool::existing(root.path(), "s3://c").unwrap().is_none());
-        assert!(Spool::all(&root.path().join("nowhere")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn fault_92_what_is_no_evidence_is_moved_aside_and_said() {
-        let root = tempfile::tempdir().unwrap();
-        let spool = Spool::for_store(root.path(), "s3://a").unwrap();
-        fs::write(spool.directory.join("0000-bad.json"), "{\"v\":1").unwrap();
-        fs::write(spool.directory.join("0001-half.99.tmp"), "{").unwrap();
-        spool.put(&piece(1)).unwrap();
-        let drained = spool.drain(100, |_| true).unwrap();
-        assert_eq!((drained.sent, drained.left, drained.bad.len()), (1, 0, 1));
-        assert!(drained.bad[0].ends_with("bad/0000-bad.json"));
-    }
-
-    #[test]
-    fn while_one_sends_the_others_leave_it_to_it() {
-        let root = tempfile::tempdir().unwrap();
-        let spool = Spool::for_store(root.path(), "s3://a").unwrap();
-        spool.put(&piece(1)).unwrap();
-        let first = spool.drain(100, |_| {
-            let second = Spool::for_store(root.path(), "s3://a").unwrap().drain(100, |_| true).unwrap();
-            assert!(second.busy);
-            true
-        });
-        assert_eq!(first.unwrap().sent, 1);
-    }
-}
+mod tests;

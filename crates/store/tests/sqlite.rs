@@ -1,9 +1,21 @@
 //! The store in one SQLite file.
 
-use std::sync::Arc;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use tenko_store::SqliteStore;
-use tenko_store::conformance::{Fresh, Suite};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tenko_core::roll::Cursor;
+use tenko_core::{Evidence, Kind, RunId};
+use tenko_store::conformance::{Fresh, Suite, after, evidence, full_report, names_of, now, roll};
+use tenko_store::sqlite::append_now;
+use tenko_store::{Appended, ErrorKind, SqliteStore, Store};
+use uuid::Uuid;
 
 async fn fresh() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
@@ -13,3 +25,295 @@ async fn fresh() -> Fresh {
 }
 
 tenko_store::conformance_tests!(fresh, Suite::default());
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tenko.db");
+    (directory, path)
+}
+
+async fn all(store: &SqliteStore) -> Vec<Evidence> {
+    store.between(None, Timestamp::MIN, Timestamp::MAX).await.unwrap()
+}
+
+fn sql(path: &Path, text: &str) {
+    Connection::open(path).unwrap().execute_batch(text).unwrap();
+}
+
+#[tokio::test]
+async fn without_a_runtime_evidence_is_stored_as_well() {
+    let (_keep, path) = place();
+    let pieces = [Kind::Start, Kind::Success].map(|kind| evidence("job", kind, now()));
+    let answer =
+        std::thread::scope(|scope| scope.spawn(|| append_now(&path, &pieces).unwrap()).join().unwrap());
+    assert_eq!(answer, [Appended::Added; 2]);
+    assert_eq!(append_now(&path, &pieces).unwrap(), [Appended::Known; 2]);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(names_of(&all(&store).await), names_of(&pieces));
+    assert_eq!(append_now(&path, &pieces[..1]).unwrap(), [Appended::Known]);
+}
+
+#[tokio::test]
+async fn only_its_owner_can_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a/b/tenko.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.append(&[evidence("job", Kind::Success, now())]).await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!((mode(&directory.path().join("a")), mode(path.parent().unwrap())), (0o700, 0o700));
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&PathBuf::from(format!("{}{suffix}", path.display()))), 0o600, "tenko.db{suffix}");
+    }
+}
+
+/// A file that is refused by both ways to open it, with this kind, and is not changed by either.
+fn is_refused(path: &Path, kind: ErrorKind) {
+    let before = fs::read(path).unwrap();
+    let opened = SqliteStore::open(path).unwrap_err();
+    assert_eq!((opened.kind(), opened.help().is_some()), (kind, true), "{opened}");
+    assert_eq!(append_now(path, &[]).unwrap_err().kind(), kind);
+    assert!(before == fs::read(path).unwrap(), "the file was changed");
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_and_left_alone() {
+    let (_keep, path) = place();
+    for content in ["#!/bin/sh\nexit 0\n".as_bytes(), &[0; 5000], &[b'x'; 200_000]] {
+        fs::write(&path, content).unwrap();
+        is_refused(&path, ErrorKind::Config);
+    }
+}
+
+#[test]
+fn the_database_of_another_application_is_refused_and_left_alone() {
+    for text in [
+        "create table t (a)",
+        "pragma application_id = 5",
+        "pragma user_version = 1",
+        "pragma journal_mode = wal; create table t (a)",
+    ] {
+        let (_keep, path) = place();
+        sql(&path, text);
+        is_refused(&path, ErrorKind::Config);
+    }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_refused_and_left_alone() {
+    let (_keep, path) = place();
+    drop(SqliteStore::open(&path).unwrap());
+    sql(&path, "pragma user_version = 99");
+    is_refused(&path, ErrorKind::Newer);
+}
+
+#[tokio::test]
+async fn a_roll_of_a_newer_version_is_refused() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    sql(&path, "update roll set version = 1, rest = '{\"v\":99}'");
+    assert_eq!(store.load().await.unwrap_err().kind(), ErrorKind::Newer);
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_store() {
+    let (_keep, path) = place();
+    fs::write(&path, "").unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(all(&store).await, []);
+}
+
+#[test]
+fn a_place_that_can_not_be_is_an_error_with_its_name() {
+    let (keep, path) = place();
+    fs::write(&path, "").unwrap();
+    let below = path.join("tenko.db");
+    let error = SqliteStore::open(&below).unwrap_err();
+    assert!(error.to_string().contains("tenko.db"), "{error}");
+    let error = SqliteStore::open(keep.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "a directory: {error}");
+}
+
+#[tokio::test]
+async fn many_who_open_a_new_file_at_once_make_one_store() {
+    let (_keep, path) = place();
+    let pieces: Vec<_> = (0..16).map(|_| evidence("job", Kind::Success, now())).collect();
+    std::thread::scope(|scope| {
+        for piece in &pieces {
+            let path = &path;
+            scope.spawn(move || append_now(path, std::slice::from_ref(piece)).unwrap());
+        }
+    });
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(names_of(&all(&store).await), names_of(&pieces));
+}
+
+#[tokio::test]
+async fn while_another_process_writes_it_is_waited_for() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        other.execute_batch("commit").unwrap();
+    });
+    assert!(store.load().await.is_ok(), "readers do not wait");
+    assert_eq!(store.append(&[evidence("job", Kind::Success, now())]).await.unwrap(), [Appended::Added]);
+    holder.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_is_not_written_to_any_more() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let [first, second] = [1, 2].map(|_| [evidence("job", Kind::Success, now())]);
+    store.append(&first).await.unwrap();
+    assert_eq!(all(&store).await.len(), 1);
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    store.append(&second).await.unwrap();
+    assert_eq!(names_of(&all(&store).await), names_of(&second));
+    let other = SqliteStore::open(&path).unwrap();
+    assert_eq!(names_of(&all(&other).await), names_of(&second), "it is in the file that others find");
+}
+
+#[tokio::test]
+async fn a_row_that_is_none_concerns_itself_alone() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let pieces: Vec<_> = (0..4).map(|_| evidence("job", Kind::Success, now())).collect();
+    store.append(&pieces).await.unwrap();
+    sql(
+        &path,
+        "update evidence set kind = 99 where seq = 2; update evidence set at = 9000000000000000000 where seq = 3",
+    );
+    let news = store.news(&Cursor::default(), now()).await.unwrap();
+    assert_eq!(names_of(&news.evidence), names_of([&pieces[0], &pieces[3]]));
+    let keys: Vec<_> = news.unreadable.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["2", "3"]);
+    assert_eq!(all(&store).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_report_that_is_none_is_an_error() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let piece = Evidence { report: full_report(), ..evidence("job", Kind::Success, now()) };
+    store.append(std::slice::from_ref(&piece)).await.unwrap();
+    for junk in ["x''", "x'28b52ffd00'", "cast('{' as blob)"] {
+        sql(&path, &format!("update reports set report = {junk}"));
+        assert_eq!(store.read(&piece).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_page_is_damaged_nothing_panics() {
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let pieces: Vec<_> = (0..50)
+        .map(|_| Evidence { report: full_report(), ..evidence("job", Kind::Success, now()) })
+        .collect();
+    store.append(&pieces).await.unwrap();
+    let (roll, changes) = roll(5);
+    store.commit(0, &roll, &changes).await.unwrap();
+    drop(store);
+    sql(&path, "pragma wal_checkpoint(truncate)");
+    let whole = fs::read(&path).unwrap();
+    let mut noticed = 0;
+    for page in 1..whole.len() / 4096 {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..][..600].fill(0xa5);
+        let damaged_path = path.with_file_name(format!("damaged-{page}.db"));
+        fs::write(&damaged_path, damaged).unwrap();
+        let Ok(store) = SqliteStore::open(&damaged_path) else { continue };
+        let answers = [
+            store.load().await.err(),
+            store.news(&Cursor::default(), now()).await.err(),
+            store.append(&[evidence("new", Kind::Success, now())]).await.err(),
+            store.prune(now()).await.err(),
+        ];
+        let kinds: Vec<_> = answers.iter().flatten().map(tenko_store::StoreError::kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == ErrorKind::Corrupt), "page {page}: {answers:?}");
+        noticed += usize::from(!kinds.is_empty());
+    }
+    assert!(noticed > 5, "{noticed} damaged pages were noticed");
+}
+
+#[tokio::test]
+async fn plain_evidence_takes_less_than_80_bytes() {
+    const RUNS: u64 = 20_000;
+    let (_keep, path) = place();
+    let store = SqliteStore::open(&path).unwrap();
+    let begin = now();
+    let mut pieces = Vec::new();
+    for number in 0..RUNS {
+        let at = begin + Duration::from_millis(300 * number);
+        let stamp = uuid::Timestamp::from_unix_time(at.as_second().unsigned_abs(), 0, 0, 0);
+        let job = tenko_core::Slug::new(&format!("job-{}", number % 200)).unwrap();
+        let start = Evidence::new(job, RunId(Uuid::new_v7(stamp)), Kind::Start, at);
+        pieces.push(Evidence { kind: Kind::Success, at: after(at, 2), ..start.clone() });
+        pieces.push(start);
+    }
+    for batch in pieces.chunks(500) {
+        store.append(batch).await.unwrap();
+    }
+    sql(&path, "pragma wal_checkpoint(truncate)");
+    let bytes = fs::metadata(&path).unwrap().len() / (2 * RUNS);
+    assert!(bytes < 80, "{bytes} bytes");
+}
+
+#[test]
+fn evidence_is_found_by_its_indexes() {
+    let (_keep, path) = place();
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    let plan = |sql: &str| {
+        let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
+        let lines = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        lines.map(|line| line.unwrap()).collect::<Vec<_>>().join("\n")
+    };
+    let once =
+        "select 1 from evidence where (run_hi & -65536) | (((run_lo & 65535) + job) & 65535) = 1 and job = 1";
+    assert!(plan(once).contains("evidence_of_run"), "{}", plan(once));
+    let day =
+        "select 1 from jobs j cross join evidence e where e.job = j.id and e.at / 86400000 between 1 and 2";
+    assert!(plan(day).contains("evidence_of_day (job=? AND <expr>>? AND <expr><?)"), "{}", plan(day));
+}
+
+#[tokio::test]
+async fn after_a_crash_in_the_middle_of_its_making_a_file_is_made() {
+    let (_keep, path) = place();
+    sql(&path, "pragma journal_mode = wal");
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(all(&store).await, []);
+}
+
+/// Samples of every version that was ever written stay in the tree.
+#[tokio::test]
+async fn a_store_of_version_1_is_read() {
+    let (_keep, path) = place();
+    sql(&path, include_str!("samples/sqlite-1.sql"));
+    let store = SqliteStore::open(&path).unwrap();
+    let mut told = String::new();
+    for piece in all(&store).await {
+        let Evidence { job, run, kind, at, received_at, report, declaration, .. } =
+            store.read(&piece).await.unwrap();
+        let (host, message) = (report.host, report.message.map(|message| message.len()));
+        let said = declaration.map(|said| said.digest);
+        told += &format!("{job} {run} {kind} {at} {} {host:?} {message:?} {said:?}\n", received_at.unwrap());
+    }
+    insta::assert_snapshot!(told, @r#"
+    daily-report 019ac217-de5a-0077-ba9c-6e7dbb0c0000 start 2026-11-23T05:00:00.12Z 2026-11-23T05:00:00.123Z None None Some("1f3a9c02")
+    daily-report 019ac217-de5a-0077-ba9c-6e7dbb0c0000 success 2026-11-23T05:01:01.354Z 2026-11-23T05:01:01.356Z Some("web-1") None Some("1f3a9c02")
+    backup 00000000-0000-0000-0000-000000000001 fail-3 2026-11-23T05:01:02Z 2026-11-24T05:01:02Z None Some(400) None
+    backup ffffffff-ffff-ffff-ffff-ffffffffffff fail-sig9 2026-11-23T05:01:03Z 2026-11-23T05:00:58Z None None None
+    "#);
+    let snapshot = store.load().await.unwrap();
+    assert_eq!((snapshot.version, snapshot.roll.cursor.0.as_str()), (7, "4"));
+    let facts = store.facts(&tenko_store::conformance::slug("daily-report"), 9).await.unwrap();
+    assert_eq!((facts.flips.len(), facts.missed.len()), (1, 1));
+    let known = all(&store).await;
+    assert_eq!(store.append(&known).await.unwrap(), [Appended::Known; 4]);
+    assert_eq!(store.append(&[evidence("backup", Kind::Success, now())]).await.unwrap(), [Appended::Added]);
+}

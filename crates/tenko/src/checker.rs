@@ -19,12 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use tenko_core::call::{self, Called, Roster};
 use tenko_core::judge::Gap;
 use tenko_core::roll::Changes;
-use tenko_core::{Evidence, Job, Kind, Notice, NoticeKind, Roll, Slug};
+use tenko_core::{Evidence, Job, Kind, Notice, NoticeKind, Roll, RunId, Slug};
 use tenko_store::{Commit, ErrorKind, News, SharedStore, Snapshot, StoreError, Unreadable};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::notify::Channels;
+
+use objects::Seen;
 
 pub use outage::Outage;
 pub use rebuild::as_of;
@@ -87,9 +89,12 @@ pub struct Report {
 
 /// What one reading of the store gave, and what followed from it.
 struct Decision {
+    /// When it was decided, by the clock that is ahead: this one or that of the store.
+    at: Timestamp,
     roll: Roll,
     jobs: BTreeMap<Slug, Job>,
     called: Called,
+    seen: Seen,
     warnings: Vec<String>,
 }
 
@@ -101,6 +106,7 @@ impl Checker {
         match self.call_and_deliver(now, outage.as_ref()).await {
             Ok(mut report) => {
                 self.sighted(outage, &mut report).await;
+                self.leave_evidence(&mut report).await;
                 self.heartbeat(&mut report).await;
                 Ok(report)
             }
@@ -117,15 +123,15 @@ impl Checker {
             let snapshot = self.store.load().await?;
             let previous = snapshot.roll.called_at;
             let mut decision = self.decide(&snapshot, outage, now).await?;
-            let batches = decision.roll.outbox.claim(holder, now);
+            let at = decision.at;
+            let batches = decision.roll.outbox.claim(holder, at);
             let changes = &decision.called.changes;
             match self.store.commit(snapshot.version, &decision.roll, changes).await? {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
-                    let done = self.deliver(held, batches, holder).await?;
-                    let mut report =
-                        Report { at: now, roll: done.roll, jobs: decision.jobs, ..Report::default() };
+                    let done = self.deliver(held, batches, holder, at).await?;
+                    let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
@@ -153,25 +159,28 @@ impl Checker {
         let news = self.store.news(&snapshot.roll.cursor, now).await?;
         let received = news.evidence.iter().filter_map(|piece| piece.received_at).max();
         let now = received.map_or(now, |received| received.max(now));
-        let mut decision = self.judge(snapshot, &news, outage, now).await?;
+        let mut decision = self.judge(snapshot, &news, outage, now, None).await?;
         if let Some(miss) = decision.called.earliest_miss().filter(|_| self.store.may_overlook()) {
             let from = miss.checked_sub(SECOND_LOOK).unwrap_or(Timestamp::MIN);
             let mut again = news.clone();
             again.evidence.extend(self.store.between(None, from, Timestamp::MAX).await?);
-            decision = self.judge(snapshot, &again, outage, now).await?;
+            decision = self.judge(snapshot, &again, outage, now, Some(decision.seen)).await?;
         }
-        self.add_reports(&mut decision.called.notices, &news.evidence).await;
-        let Decision { roll, called, .. } = &mut decision;
+        let Decision { roll, called, seen, .. } = &mut decision;
+        let evidence: Vec<&Evidence> = news.evidence.iter().chain(&seen.evidence).collect();
+        self.add_reports(&mut called.notices, &evidence).await;
         roll.outbox.add(std::mem::take(&mut called.notices));
         Ok(decision)
     }
 
+    /// Judges by what is new and by the objects that are seen, or were seen already.
     async fn judge(
         &self,
         snapshot: &Snapshot,
         news: &News,
         outage: Option<&Outage>,
         now: Timestamp,
+        seen: Option<Seen>,
     ) -> Result<Decision, StoreError> {
         let mut roll = snapshot.roll.clone();
         if let Some(outage) = outage {
@@ -179,20 +188,27 @@ impl Checker {
         }
         let mut members = self.members(&mut roll, &news.evidence).await?;
         members.warnings.extend(news.unreadable.iter().map(not_evidence));
-        let seen = objects::look(&self.config, &members.jobs, &roll, now).await;
+        let seen = match seen {
+            Some(seen) => seen,
+            None => objects::look(&self.config, &members.jobs, &roll, now).await,
+        };
         let evidence: Vec<Evidence> = news.evidence.iter().chain(&seen.evidence).cloned().collect();
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
         let mut called = call::call(&mut roll, roster, &evidence, now);
         called.changes.jobs.extend(members.declared);
+        let unjudged = called.unjudged.iter();
+        members.warnings.extend(unjudged.map(|slug| {
+            format!("job {slug} could not be judged: this is a mistake in Tenko itself, please report it")
+        }));
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
-        Ok(Decision { roll, jobs: members.jobs, called, warnings: members.warnings })
+        Ok(Decision { at: now, roll, jobs: members.jobs, called, seen, warnings: members.warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no
     /// reason not to tell.
-    async fn add_reports(&self, notices: &mut [Notice], evidence: &[Evidence]) {
+    async fn add_reports(&self, notices: &mut [Notice], evidence: &[&Evidence]) {
         for notice in notices {
             let about = match notice.kind {
                 NoticeKind::Down => failing(notice, evidence),
@@ -220,6 +236,17 @@ impl Checker {
         })
     }
 
+    /// A checker with a name is a job of that name: whoever watches the store sees that it ran.
+    async fn leave_evidence(&self, report: &mut Report) {
+        let Some(name) = &self.config.checker.name else { return };
+        let mut evidence =
+            Evidence::new(name.clone(), RunId(Uuid::now_v7()), Kind::Success, self.clock.now());
+        evidence.report.host = crate::place::host();
+        if let Err(error) = self.store.append(&[evidence]).await {
+            report.warnings.push(format!("the roll call left no evidence: {}", crate::error::chain(&error)));
+        }
+    }
+
     async fn heartbeat(&self, report: &mut Report) {
         let Some(url) = &self.config.checker.heartbeat else { return };
         let stuck = |moment: Timestamp| report.at.duration_since(moment) > SignedDuration::from_mins(5);
@@ -236,12 +263,16 @@ impl Checker {
 }
 
 /// The failing evidence that a notice is about: the newest of its job up to the moment that it tells of.
-fn failing<'a>(notice: &Notice, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
-    let bad = |piece: &&Evidence| {
+fn failing<'a>(notice: &Notice, evidence: &[&'a Evidence]) -> Option<&'a Evidence> {
+    let bad = |piece: &&'a Evidence| {
         let told = piece.effective_at() <= notice.at.max(notice.created_at);
         piece.job == notice.job && matches!(piece.kind, Kind::Fail(_)) && told
     };
-    evidence.iter().filter(bad).min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
+    evidence
+        .iter()
+        .copied()
+        .filter(bad)
+        .min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
 }
 
 fn not_evidence(unreadable: &Unreadable) -> String {

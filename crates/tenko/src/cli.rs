@@ -21,53 +21,41 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Under which heading the help lists what every command understands.
+const COMMON: &str = "Common options";
+
 /// What every command understands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
     /// Configuration file [default: ./tenko.toml, then /etc/tenko/tenko.toml]
-    #[arg(long, global = true, env = "TENKO_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "TENKO_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(help_heading = COMMON)]
     pub config: Option<PathBuf>,
     /// URL of the store, in place of the configured one: sqlite:///path.db, file:///dir, s3://bucket/prefix...
     #[arg(long, global = true, env = "TENKO_STORE", value_name = "URL", hide_env_values = true)]
+    #[arg(help_heading = COMMON)]
     pub store: Option<String>,
 }
 
-/// The commands.
+/// The commands. Each is described by its own type, which is what the help shows.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a first configuration
     Init(command::init::Init),
-    /// Run a command and leave evidence of it
     Run(Box<command::run::Run>),
-    /// Leave evidence by hand
-    Ping(command::ping::Ping),
-    /// Call the roll once
+    Ping(Box<command::ping::Ping>),
     Check(command::check::Check),
-    /// Call the roll again and again, as deadlines come
     Watch(command::watch::Watch),
-    /// List all jobs
     Jobs(command::jobs::Jobs),
-    /// Show all about one job
     Show(command::show::Show),
-    /// List what happened to one job
     Log(command::log::Log),
-    /// Stop judging a job
     Pause(command::pause::Pause),
-    /// Judge a job again
     Resume(command::pause::Resume),
-    /// Forget a job that is not configured and will not come back
     Forget(command::pause::Forget),
-    /// Show when a schedule is due
     Schedule(command::schedule::Preview),
-    /// Send evidence that could not be delivered before
     Flush(command::flush::Flush),
-    /// Try a channel, and see what could not be delivered
     Notify(command::notify::Notify),
-    /// Check, show and explain the configuration
     Config(command::config::ConfigCommand),
-    /// Print completions for a shell
     Completions(command::help::Completions),
-    /// Print the manual page
     Man(command::help::Man),
 }
 

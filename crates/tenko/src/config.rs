@@ -29,6 +29,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tenko_core::message::Language;
 use tenko_core::{ChannelName, Job, JobSpec, Slug};
+use tenko_store::open::OpenOptions;
 
 use crate::notify::options::ChannelConfig;
 use crate::secret::Secret;
@@ -90,8 +91,10 @@ pub struct CheckerOptions {
     pub heartbeat: Option<Secret>,
     /// How often the roll is expected to be called.
     pub interval: Option<SignedDuration>,
-    /// Its name.
+    /// The name under which each complete roll call leaves evidence of itself.
     pub name: Option<Slug>,
+    /// How the buckets of plain objects are opened; no file says so, it is for whoever calls the roll as a library.
+    pub objects: OpenOptions,
 }
 
 /// What concerns the wrapper.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use tenko_store::{ErrorKind, StoreError};
 
+use crate::printer;
+
 /// What follows from an error: the exit code (DESIGN: 2 usage or configuration, 3 could not tell).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -55,9 +57,13 @@ impl CommandError {
 
     /// The error as it is printed: one sentence, the chain of causes once, the hints.
     pub fn render(&self) -> String {
-        let mut text = format!("error: {}\n", chain(self.error.as_ref()));
+        // Some of it may be from outside.
+        let message = printer::harmless(&chain(self.error.as_ref()));
+        // A configuration says this itself before each of its errors.
+        let word = if message.starts_with("error: ") { "" } else { "error: " };
+        let mut text = format!("{word}{message}\n");
         for hint in &self.hints {
-            let _ = writeln!(text, "hint: {hint}");
+            let _ = writeln!(text, "hint: {}", printer::harmless(hint));
         }
         text
     }
@@ -83,7 +89,9 @@ impl From<StoreError> for CommandError {
             ErrorKind::Config => Kind::Usage,
             _ => Kind::CouldNotTell,
         };
-        let hints = error.help().map(str::to_owned).into_iter().collect();
+        let upgrade = (error.kind() == ErrorKind::Newer)
+            .then_some("upgrade Tenko on this machine; nothing was changed");
+        let hints = error.help().or(upgrade).map(str::to_owned).into_iter().collect();
         Self { kind, error: Box::new(error), hints }
     }
 }

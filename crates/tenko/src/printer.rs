@@ -1,8 +1,7 @@
 //! The one place that writes to standard output and standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use anstream::ColorChoice;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -11,8 +10,11 @@ use crate::error::{CommandError, Kind};
 /// Writes a text to standard output; colours are left out where they are not wanted.
 pub fn print(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => error.into(),
+        _ => CommandError::could_not_tell(format!("can't write to standard output: {error}")),
+    })
 }
 
 /// Writes a value to standard output as one JSON document.
@@ -33,28 +35,16 @@ pub fn complain(error: &CommandError) {
     }
 }
 
-/// Whether standard output shows colours.
-pub fn colours() -> bool {
-    let out = io::stdout();
-    match anstream::AutoStream::choice(&out) {
-        ColorChoice::Never => false,
-        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
-        ColorChoice::Auto => out.is_terminal(),
-    }
-}
-
-/// Removes what could move the cursor, recolour the terminal or reorder the text.
+/// Replaces what could move the cursor, recolour the terminal, or hide and reorder text.
 pub fn harmless(text: &str) -> String {
-    let odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let hidden = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let odd = |c: char| c.is_control() || hidden(c);
     text.chars().map(|c| if odd(c) && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same for a text in which we have put colours ourselves: only those are left.
-pub fn harmless_but_coloured(text: &str) -> String {
-    text.split('\u{1b}').map(harmless).collect::<Vec<_>>().join("\u{1b}")
+/// The same for what must stay on one line: an end of line becomes a space.
+pub fn one_line(text: &str) -> String {
+    harmless(&text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
 /// Columns of text, as wide as their widest cell; the last is not padded.

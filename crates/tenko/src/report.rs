@@ -29,12 +29,18 @@ pub enum Destination {
     Store(String),
     /// A Healthchecks-compatible URL.
     Healthchecks(url::Url),
+    /// Whatever the configuration says, once it can be read.
+    Configured,
 }
+
+/// Stands in the spool for [`Destination::Configured`].
+pub const CONFIGURED: &str = "configured:";
 
 impl Destination {
     /// Of a URL: `http` and `https` are pinged, everything else is a store.
     pub fn of(url: &str) -> Self {
         match url::Url::parse(url) {
+            _ if url == CONFIGURED => Self::Configured,
             Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Self::Healthchecks(parsed),
             _ => Self::Store(url.to_owned()),
         }
@@ -45,6 +51,7 @@ impl Destination {
         match self {
             Self::Store(url) => url,
             Self::Healthchecks(url) => url.as_str(),
+            Self::Configured => CONFIGURED,
         }
     }
 
@@ -53,6 +60,7 @@ impl Destination {
         match self {
             Self::Store(url) => open::redact_url(url),
             Self::Healthchecks(url) => healthchecks::shown(url),
+            Self::Configured => "the configured store".to_owned(),
         }
     }
 }
@@ -69,6 +77,9 @@ pub enum SendError {
     /// There was no answer in time.
     #[error("no answer from {0} in time")]
     Late(String),
+    /// Nobody knows where it should go.
+    #[error("the configuration does not say which store to use, because it can't be read")]
+    NoConfiguration,
     /// No runtime could be started.
     #[error("can't wait for the network")]
     Runtime(#[source] std::io::Error),
@@ -101,10 +112,10 @@ impl Courier {
 
     /// Sends evidence, and waits until it is durable there or `until` has come.
     pub fn send(&mut self, evidence: &[Evidence], until: Instant) -> Result<(), SendError> {
-        if let Destination::Store(url) = &self.destination {
-            if let Some(done) = open::append_now(url, evidence) {
-                return Ok(done.map(drop)?);
-            }
+        if let Destination::Store(url) = &self.destination
+            && let Some(done) = open::append_now(url, evidence)
+        {
+            return Ok(done.map(drop)?);
         }
         let late = || SendError::Late(self.destination.shown());
         let left = until.saturating_duration_since(Instant::now());
@@ -119,6 +130,7 @@ impl Courier {
                 let options = OpenOptions { per_request: Some(left), ..OpenOptions::default() };
                 open::open(url, &options).await?.append(evidence).await?;
             }
+            Destination::Configured => return Err(SendError::NoConfiguration),
             Destination::Healthchecks(url) => {
                 let pinger = self.pinger.get_or_insert_with(Pinger::default);
                 for piece in evidence {

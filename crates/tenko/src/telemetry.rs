@@ -15,9 +15,5 @@ pub fn init() {
     let writer = std::io::stderr.with_max_level(tracing::Level::TRACE);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     // Fails only if a subscriber is there already, which is then the one to use.
-    drop(if json {
-        subscriber.json().try_init()
-    } else {
-        subscriber.with_ansi(crate::printer::colours()).try_init()
-    });
+    drop(if json { subscriber.json().try_init() } else { subscriber.with_ansi(false).try_init() });
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::judge::look;
 use tenko_core::state::{Answer, Flip, Heard, Incident, UnderWay};
-use tenko_core::{Job, JobState, Reason, Roll, Slug, Verdict};
+use tenko_core::{Exit, Job, JobState, Kind, Reason, Roll, RunId, Slug, Verdict};
 
 use crate::{printer, words};
 
@@ -66,9 +66,46 @@ pub struct JobDetail {
     /// The last failure.
     pub last_fail: Option<Heard>,
     /// The newest answers, oldest first.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<AnswerView>,
     /// The newest flips, oldest first.
     pub flips: Vec<Flip>,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerView {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Which run.
+    pub run: RunId,
+    /// `success` or `fail`.
+    pub kind: &'static str,
+    /// How it failed, if that is known.
+    pub exit: Option<Exit>,
+    /// When it had started, if that is known.
+    pub started: Option<Timestamp>,
+    /// How long it took, in milliseconds, if that is known.
+    pub duration: Option<i64>,
+    /// Whether the evidence itself was judged bad.
+    pub bad_evidence: bool,
+}
+
+impl From<&Answer> for AnswerView {
+    fn from(answer: &Answer) -> Self {
+        let exit = match answer.kind {
+            Kind::Fail(exit) => exit,
+            _ => None,
+        };
+        Self {
+            at: answer.at,
+            run: answer.run,
+            kind: answer.kind.word(),
+            exit,
+            started: answer.started,
+            duration: answer.runtime().and_then(|length| i64::try_from(length.as_millis()).ok()),
+            bad_evidence: answer.bad_evidence,
+        }
+    }
 }
 
 /// The view of one job at `now`.
@@ -120,7 +157,7 @@ pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestam
         under_way: state.map(|state| state.running.clone()).unwrap_or_default(),
         last_start: state.and_then(|state| state.last_start),
         last_fail: state.and_then(|state| state.last_fail),
-        answers: state.map(|state| state.tail.clone()).unwrap_or_default(),
+        answers: state.map(|state| state.tail.iter().map(AnswerView::from).collect()).unwrap_or_default(),
         flips: state.map(|state| state.flips.clone()).unwrap_or_default(),
     }
 }
@@ -133,7 +170,7 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
     let row = |view: &JobView| {
         vec![
             view.job.to_string(),
-            coloured(view),
+            verdict(view) + if view.running { ", running" } else { "" },
             words::distance(view.since, now),
             view.last_success.map_or("never".into(), |at| words::moment(at, &view.zone)),
             view.next_due.map_or("-".into(), |at| words::moment(at, &view.zone)),
@@ -144,13 +181,10 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
 }
 
 /// The verdict with its reason, in its colour.
-pub fn coloured(view: &JobView) -> String {
+fn verdict(view: &JobView) -> String {
     let mut text = view.verdict.to_string();
     if let Some(reason) = view.reason {
         text = format!("{text} ({reason})");
-    }
-    if view.running {
-        text.push_str(", running");
     }
     let style = style_of(view.verdict);
     format!("{style}{text}{style:#}")
@@ -172,13 +206,14 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     let moment = |at: Timestamp| format!("{} ({})", words::moment(at, &view.zone), words::distance(at, now));
     let mut lines = vec![
         ("job", view.job.to_string()),
-        ("verdict", format!("{}, since {}", coloured(view), moment(view.since))),
+        ("verdict", format!("{} since {}", verdict(view), moment(view.since))),
     ];
-    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    let clean = |value: String| printer::one_line(&value);
+    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, clean(value))));
     add("problem", view.problem.clone());
     add("about", detail.description.clone());
     add("schedule", view.schedule.clone());
-    add("waits for", view.due.map(moment));
+    add("waits for", view.due.filter(|due| *due <= now).map(moment));
     add("next due", view.next_due.map(moment));
     add("last success", view.last_success.map(moment));
     add("last failure", detail.last_fail.map(|heard| format!("{}{}", moment(heard.at), ended(&heard))));
@@ -188,16 +223,15 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     }
     let limits: Vec<String> = detail.limits.iter().map(|(name, value)| format!("{name} {value}")).collect();
     add("limits", Some(limits.join(", ")));
-    add("tells", (!detail.channels.is_empty()).then(|| detail.channels.join(", ")));
+    let tells = if detail.channels.is_empty() { "nobody".into() } else { detail.channels.join(", ") };
+    add("tells", Some(tells));
     add("runbook", detail.runbook.clone());
     add("expected from", detail.expected_from.map(moment));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| {
-        format!("{name:width$}  {}\n", printer::harmless_but_coloured(value))
-    };
+    let line = |(name, value): &(&str, String)| format!("{name:width$}  {value}\n");
     lines.iter().map(line).collect()
 }
 
 fn ended(heard: &Heard) -> String {
-    heard.exit.map_or_else(String::new, |exit| format!(", exit {exit}"))
+    heard.exit.map_or_else(String::new, |exit| format!(", {}", words::ending(exit)))
 }

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::Exit;
 
 use crate::error::CommandError;
 
@@ -28,6 +29,14 @@ pub fn length(length: SignedDuration) -> String {
         }
     }
     text
+}
+
+/// How a process ended: `exit 3`, `signal 9`.
+pub fn ending(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(number) => format!("signal {number}"),
+    }
 }
 
 /// How far a moment is from now: `3m ago`, `in 5h 12m`, `just now`.

@@ -1,5 +1,7 @@
 //! Configurations as people write them: what is accepted, and what they read when it is not.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -140,6 +142,22 @@ fn whoever_goes_on_in_spite_of_errors_has_all_that_is_right() {
     assert_eq!(jobs, ["good"]);
     let told: Vec<_> = config.jobs["good"].job.channels.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["siren"]);
+}
+
+#[test]
+fn hostile_texts_of_a_megabyte_are_refused_without_much_ado() {
+    let texts = [
+        "[".repeat(1_000_000),
+        "{a=".repeat(300_000),
+        "a.".repeat(500_000),
+        format!("[{}a]", "a.".repeat(500_000)),
+        format!("a = \"{}\" x", "url=".repeat(250_000)),
+        format!("cron = \"{}\"", "\\u0030".repeat(160_000)),
+    ];
+    for text in texts {
+        let errors = read(&text, true).1.unwrap();
+        assert!(errors.to_string().len() < 5000, "{}", errors.count());
+    }
 }
 
 #[test]

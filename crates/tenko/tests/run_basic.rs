@@ -1,6 +1,5 @@
 //! `tenko run` from outside: the command's caller sees what it saw before, and there is evidence.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 
 mod cli_support;
 

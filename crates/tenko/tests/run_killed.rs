@@ -1,5 +1,7 @@
 //! SIGKILL of `tenko` at any moment: what was acknowledged is there, nothing is corrupt, and the next call works.
 //! Rows 1, 2 and 92 of the fault catalogue.
+
+#![expect(clippy::print_stdout, reason = "the counts are figures that are asked for")]
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 

@@ -136,7 +136,10 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
 
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
         match self.store.head(&self.path(key)?).await {
-            Ok(found) => Ok(Some(meta(key.to_owned(), &found))),
+            Ok(found) => {
+                self.seen.store(true, Ordering::Relaxed);
+                Ok(Some(meta(key.to_owned(), &found)))
+            }
             Err(error) if answer::is_no_object(&error) => self.ensure_bucket().await.map(|()| None),
             Err(error) => Err(self.failed(Doing::Read, key, &error)),
         }

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use super::error;
 use super::file::{File, Identity};
-use super::{error, schema};
+use super::schema::{self, ToRead};
 use crate::Result;
 
 /// How many connections are kept open while nobody reads.
@@ -30,14 +31,14 @@ impl Readers {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let identity = self.file.identity();
-        let connection = match self.take(identity) {
-            Some(connection) => connection,
+        let lent = match self.take(identity) {
+            Some(connection) => ToRead { connection, stays_current: true },
             None => schema::open_to_read(&self.file)?,
         };
-        let done = work(&connection).map_err(|source| error::from(doing, self.file.path(), source))?;
+        let done = work(&lent.connection).map_err(|source| error::from(doing, self.file.path(), source))?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT && identity.is_some() {
-            idle.push((identity, connection));
+        if lent.stays_current && idle.len() < KEPT && identity.is_some() {
+            idle.push((identity, lent.connection));
         }
         Ok(done)
     }

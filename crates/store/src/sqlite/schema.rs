@@ -39,8 +39,16 @@ pub(super) fn open(file: &File) -> Result<Connection> {
     if state.is_current() { Ok(connection) } else { migrate(connection, file) }
 }
 
+/// A connection to read with.
+#[derive(Debug)]
+pub(super) struct ToRead {
+    pub(super) connection: Connection,
+    /// Whether it sees what is written after it was opened.
+    pub(super) stays_current: bool,
+}
+
 /// Opens a file to read. Where nothing may be written, not even the index of its log, it is read as it lies there.
-pub(super) fn open_to_read(file: &File) -> Result<Connection> {
+pub(super) fn open_to_read(file: &File) -> Result<ToRead> {
     if !file.path().exists() {
         let missing = StoreError::new(ErrorKind::Missing, format!("there is no {}", file.path().display()));
         return Err(missing.hint("it is created when evidence is stored for the first time"));
@@ -51,9 +59,9 @@ pub(super) fn open_to_read(file: &File) -> Result<Connection> {
         Err(error) if error.kind() == ErrorKind::Denied => {
             let connection = as_it_lies(file).map_err(|_| error)?;
             tracing::warn!(path = %file.path().display(), "can't write beside the store: what is in its log is not seen");
-            in_use(connection, file)
+            Ok(ToRead { connection: in_use(connection, file)?, stays_current: false })
         }
-        opened => opened,
+        opened => Ok(ToRead { connection: opened?, stays_current: true }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The thread through which everything is written.
 
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -16,6 +17,8 @@ use crate::{Appended, Commit, ErrorKind, Result, StoreError};
 const QUEUE: usize = 1024;
 /// The most that becomes one transaction.
 const GROUP: usize = 512;
+/// How long to wait for others who are likely to come; a flush to disk takes several times as long.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// What is to be written, and whom to tell what came of it.
 #[derive(Debug)]
@@ -36,19 +39,21 @@ enum Done {
 #[derive(Debug)]
 pub(super) struct Writer {
     file: Arc<File>,
-    queue: mpsc::Sender<Work>,
+    /// There until this is dropped.
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread. It ends when this is dropped and everything is written.
+    /// Starts the thread. When this is dropped, it writes what it was sent, closes the file and ends; that is waited for.
     pub(super) fn start(file: &Arc<File>, connection: Option<Connection>) -> Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let open = connection.map(|connection| (file.identity(), connection));
         let pen = Pen { file: Arc::clone(file), open };
         let named = thread::Builder::new().name("sqlite-writer".into());
         let started = named.spawn(move || pen.write_all(work));
-        started.map_err(|source| error::io("start the writer of", file.path(), source))?;
-        Ok(Self { file: Arc::clone(file), queue })
+        let thread = started.map_err(|source| error::io("start the writer of", file.path(), source))?;
+        Ok(Self { file: Arc::clone(file), queue: Some(queue), thread: Some(thread) })
     }
 
     /// Has work done, and waits until it is on disk.
@@ -59,8 +64,19 @@ impl Writer {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let gone = || error::gone(doing, self.file.path());
-        self.queue.send(work(answer)).await.map_err(|_| gone())?;
+        let queue = self.queue.as_ref().ok_or_else(gone)?;
+        queue.send(work(answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, those who waited for it were told.
+            drop(thread.join());
+        }
     }
 }
 
@@ -84,8 +100,10 @@ struct Pen {
 
 impl Pen {
     fn write_all(mut self, mut queue: mpsc::Receiver<Work>) {
-        let mut group = Vec::with_capacity(GROUP);
+        let (mut group, mut before) = (Vec::new(), 0);
         while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+            gather(&mut queue, &mut group, before);
+            before = group.len();
             self.write_group(std::mem::take(&mut group));
         }
     }
@@ -130,6 +148,18 @@ impl Pen {
             }
         };
         Ok(&mut self.open.insert(open).1)
+    }
+}
+
+/// Waits a moment for as much as there was the time before: those who were answered together come again together, and
+/// the first of them would else have a transaction of its own. Who comes alone does not wait.
+fn gather(queue: &mut mpsc::Receiver<Work>, group: &mut Vec<Work>, expected: usize) {
+    let until = Instant::now() + GATHER;
+    while group.len() < expected && Instant::now() < until {
+        match queue.try_recv() {
+            Ok(work) => group.push(work),
+            Err(_) => thread::yield_now(),
+        }
     }
 }
 

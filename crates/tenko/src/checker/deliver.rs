@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use tenko_core::ChannelName;
 use tenko_core::Roll;
 use tenko_core::outbox::{Batch, Delivery};
@@ -32,12 +33,13 @@ pub(super) struct Delivered {
 type Outcome = (Uuid, Option<Delivery>);
 
 impl Checker {
-    /// Sends what `holder` claimed in `held`, and whatever becomes ready by that.
+    /// Sends what `holder` claimed in `held` at a moment, and whatever becomes ready by that.
     pub(super) async fn deliver(
         &self,
         mut held: Snapshot,
         mut batches: Vec<Batch>,
         holder: Uuid,
+        decided_at: Timestamp,
     ) -> Result<Delivered, StoreError> {
         let (mut delivered, mut undelivered) = (0, 0);
         for _ in 0..ROUNDS {
@@ -49,7 +51,7 @@ impl Checker {
                 outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
-            (held, batches) = self.record(held, &outcomes, holder).await?;
+            (held, batches) = self.record(held, &outcomes, holder, decided_at).await?;
         }
         Ok(Delivered { roll: held.roll, delivered, undelivered })
     }
@@ -100,9 +102,11 @@ impl Checker {
         mut held: Snapshot,
         outcomes: &[Outcome],
         holder: Uuid,
+        decided_at: Timestamp,
     ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
         for _ in 0..TRIES {
-            let now = self.clock.now();
+            // The clock of the store may be ahead of this one; notices have its time then.
+            let now = self.clock.now().max(decided_at);
             for (notice, delivery) in outcomes {
                 let Some(delivery) = delivery else {
                     held.roll.outbox.give_back(*notice, holder, now);

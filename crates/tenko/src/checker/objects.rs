@@ -1,18 +1,20 @@
 //! Plain objects that somebody else writes: asked for by HEAD when a due waits for them, and only then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
-use tenko_store::StoreError;
 use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
+use tenko_store::{ErrorKind, StoreError};
 use uuid::Uuid;
 
 use crate::config::{Config, PlainObject};
 use crate::words;
 
-/// How many objects are asked for at once.
+/// How many objects are asked for at once; and after so many that had no answer, a bucket that gave none is left alone,
+/// because each of them takes its time.
 const AT_ONCE: usize = 16;
 /// How many dues of one job are made up for after a long absence: the newest.
 const MOST_DUES: usize = 31;
@@ -35,29 +37,98 @@ struct Question<'a> {
     due: Timestamp,
 }
 
+/// A bucket, and how it answers in this roll call.
+struct Bucket {
+    objects: Result<PlainObjects, StoreError>,
+    answers: AtomicUsize,
+    silences: AtomicUsize,
+}
+
+/// When is it, and what was there by then.
+#[derive(Clone, Copy)]
+struct View {
+    now: Timestamp,
+    written_by: Timestamp,
+}
+
 /// Asks for the objects of all jobs that wait for one.
 pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
-    let mut seen = Seen::default();
-    let mut buckets: BTreeMap<String, Result<PlainObjects, StoreError>> = BTreeMap::new();
-    let mut questions = Vec::new();
-    for (slug, configured) in &config.jobs {
-        let (Some(object), Some(job)) = (&configured.object, jobs.get(slug)) else { continue };
-        let dues = dues(job, roll.states.get(slug), now);
-        if !dues.is_empty() && !buckets.contains_key(object.base()) {
-            buckets
-                .insert(object.base().to_owned(), open_objects(object.base(), &OpenOptions::default()).await);
-        }
-        questions.extend(dues.into_iter().map(|due| Question { job, object, due }));
+    // The server's clock may be ahead of this one; what is there is there.
+    look_with(config, jobs, roll, View { now, written_by: Timestamp::MAX }).await
+}
+
+/// Asks for the objects that jobs waited for at a moment of the past. What was written later was not there then, as far
+/// as is known: an object that was written twice looks as if it had been written once, late.
+pub(super) async fn look_back(
+    config: &Config,
+    jobs: &BTreeMap<Slug, Job>,
+    roll: &Roll,
+    at: Timestamp,
+) -> Seen {
+    look_with(config, jobs, roll, View { now: at, written_by: at }).await
+}
+
+async fn look_with(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, view: View) -> Seen {
+    let (first, others) = questions(config, jobs, roll, view.now);
+    let mut buckets = BTreeMap::new();
+    for question in &first {
+        let base = question.object.base();
+        let bucket = Bucket::open(base, &config.checker.objects).await;
+        buckets.insert(base, bucket);
     }
-    let asking = questions.into_iter().map(|question| ask(&buckets, question, now));
-    let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
-    while let Some((slug, answer)) = answers.next().await {
-        match answer {
-            Ok(evidence) => seen.evidence.extend(evidence),
-            Err(problem) => drop(seen.blind.insert(slug, problem)),
+    let mut seen = Seen::default();
+    // The first one of each bucket finds out whether there is a bucket at all, for the others.
+    for questions in [first, others] {
+        let asking = questions.iter().map(|question| ask(&buckets, question, view));
+        let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
+        while let Some((slug, answer)) = answers.next().await {
+            match answer {
+                Ok(evidence) => seen.evidence.extend(evidence),
+                Err(problem) => drop(seen.blind.insert(slug.clone(), problem)),
+            }
         }
     }
     seen
+}
+
+/// All questions: the first one about each bucket, and the others.
+fn questions<'a>(
+    config: &'a Config,
+    jobs: &'a BTreeMap<Slug, Job>,
+    roll: &Roll,
+    now: Timestamp,
+) -> (Vec<Question<'a>>, Vec<Question<'a>>) {
+    let mut known = BTreeSet::new();
+    let configured = config.jobs.iter();
+    let with_object = configured.filter_map(|(slug, of)| Some((slug, of.object.as_ref()?, jobs.get(slug)?)));
+    let all = with_object.flat_map(|(slug, object, job)| {
+        let dues = dues(job, roll.states.get(slug), now).into_iter();
+        dues.map(move |due| Question { job, object, due })
+    });
+    all.partition(|question| known.insert(question.object.base()))
+}
+
+impl Bucket {
+    async fn open(base: &str, options: &OpenOptions) -> Self {
+        let objects = open_objects(base, options).await;
+        Self { objects, answers: AtomicUsize::new(0), silences: AtomicUsize::new(0) }
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>, String> {
+        let objects = self.objects.as_ref().map_err(said)?;
+        let silences = self.silences.load(Ordering::Relaxed);
+        if silences >= AT_ONCE && self.answers.load(Ordering::Relaxed) == 0 {
+            return Err(format!(
+                "{}/{key} was not asked for: {silences} others had no answer",
+                objects.url()
+            ));
+        }
+        let answer = objects.head(key).await;
+        let silent = matches!(&answer, Err(error) if error.kind() == ErrorKind::Unavailable);
+        let count = if silent { &self.silences } else { &self.answers };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer.map_err(|error| said(&error))
+    }
 }
 
 /// The dues for which an object is looked for: all that are open, the newest that was missed, because its object may
@@ -78,19 +149,16 @@ fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     dues
 }
 
-async fn ask(
-    buckets: &BTreeMap<String, Result<PlainObjects, StoreError>>,
-    question: Question<'_>,
-    now: Timestamp,
-) -> (Slug, Result<Option<Evidence>, String>) {
-    let slug = question.job.slug.clone();
+async fn ask<'a>(
+    buckets: &BTreeMap<&str, Bucket>,
+    question: &Question<'a>,
+    view: View,
+) -> (&'a Slug, Result<Option<Evidence>, String>) {
     let key = question.object.key(question.due, question.job.schedule.time_zone());
-    let answer = match &buckets[question.object.base()] {
-        Ok(bucket) => bucket.head(&key).await.map_err(|error| said(&error)),
-        Err(error) => Err(said(error)),
-    };
-    let evidence = answer.map(|found| found.map(|found| evidence(&question, &key, &found, now)));
-    (slug, evidence)
+    let found = buckets[question.object.base()].head(&key).await;
+    let then = found.map(|found| found.filter(|found| found.last_modified <= view.written_by));
+    let evidence = then.map(|found| found.map(|found| evidence(question, &key, &found, view.now)));
+    (&question.job.slug, evidence)
 }
 
 fn said(error: &StoreError) -> String {
@@ -124,11 +192,15 @@ fn before(next: Timestamp, early: SignedDuration) -> Timestamp {
 fn problem(object: &PlainObject, found: &ObjectMeta, now: Timestamp) -> Option<String> {
     if let Some(least) = object.min_size.filter(|least| found.size < *least) {
         return Some(match found.size {
-            0 => format!("is empty; at least {least} bytes are expected"),
-            size => format!("has {size} bytes; at least {least} are expected"),
+            0 => format!("is empty; {} or more are expected", bytes(least)),
+            size => format!("has {}; {} or more are expected", bytes(size), bytes(least)),
         });
     }
     let age = now.duration_since(found.last_modified);
     let oldest = object.max_age.filter(|oldest| age > *oldest)?;
     Some(format!("is {} old; at most {} is allowed", words::length(age), words::length(oldest)))
+}
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }

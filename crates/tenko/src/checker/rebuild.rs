@@ -42,7 +42,7 @@ async fn rebuild(
     }
     let mut roll = Roll { gaps: now.gaps, declarations: now.declarations, ..Roll::default() };
     roll.gaps.retain(|gap| gap.to <= at);
-    let seen = objects::look(&checker.config, &jobs, &roll, at).await;
+    let seen = objects::look_back(&checker.config, &jobs, &roll, at).await;
     let all: Vec<Evidence> = evidence.iter().chain(&seen.evidence).cloned().collect();
     let called = call::call(&mut roll, Roster { jobs: &jobs, blind: &seen.blind }, &all, at);
     for (slug, state) in &mut roll.states {

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tenko_core::schedule::Schedule;
 use tenko_core::{Declaration, Evidence, Job, Roll, Slug};
 use tenko_store::StoreError;
 
 use super::Checker;
 use crate::config::Config;
+
+/// How many declarations are read at once.
+const AT_ONCE: usize = 32;
 
 /// The jobs of one roll call.
 #[derive(Debug, Default)]
@@ -47,21 +51,32 @@ impl Checker {
                 *entry = (piece, declaration);
             }
         }
+        newest.retain(|slug, (_, declaration)| {
+            roll.declarations.get(*slug).is_none_or(|known| known.digest != declaration.digest)
+        });
+        let reading = newest.into_values().map(|(piece, declaration)| self.in_full(piece, declaration));
+        let mut reading = stream::iter(reading).buffer_unordered(AT_ONCE);
         let mut declared = BTreeSet::new();
-        for (slug, (piece, declaration)) in newest {
-            if roll.declarations.get(slug).is_some_and(|known| known.digest == declaration.digest) {
-                continue;
-            }
-            let declaration = match declaration.spec {
-                Some(_) => Some(declaration.clone()),
-                None => self.store.read(piece).await?.declaration,
-            };
+        while let Some((slug, declaration)) = reading.try_next().await? {
             if let Some(declaration) = declaration.filter(|declaration| declaration.spec.is_some()) {
                 roll.declarations.insert(slug.clone(), declaration);
                 declared.insert(slug.clone());
             }
         }
         Ok(declared)
+    }
+
+    /// A declaration of which perhaps only the digest is known.
+    async fn in_full<'a>(
+        &self,
+        piece: &'a Evidence,
+        declaration: &Declaration,
+    ) -> Result<(&'a Slug, Option<Declaration>), StoreError> {
+        let full = match declaration.spec {
+            Some(_) => Some(declaration.clone()),
+            None => self.store.read(piece).await?.declaration,
+        };
+        Ok((&piece.job, full))
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::outbox::Item;
 use tenko_core::{Slug, Verdict};
@@ -16,6 +17,8 @@ use crate::view::{self, JobView};
 use crate::{printer, words};
 
 /// Call the roll once: read new evidence, decide, tell people.
+///
+/// With --dry-run and --at it answers what the roll call would have said at another moment.
 ///
 /// Exit codes: 0 all well, 1 something is down, 2 usage or configuration, 3 could not tell.
 #[derive(Debug, Args)]
@@ -59,23 +62,32 @@ impl Check {
         } else {
             checker.roll_call().await?
         };
-        let shown = self.shown(&report)?;
+        let shown = self.shown(&report, &checker.store.url())?;
         if self.json {
             printer::print_json(&answer(&report, &shown))?;
         } else {
             printer::print(&text(&report, &shown))?;
+            self.remarks(&report, &setup.config.time_zone);
         }
         Ok(exit_code(&shown))
     }
 
-    fn shown(&self, report: &Report) -> Result<Vec<JobView>, CommandError> {
+    /// What people should know beside the verdicts.
+    fn remarks(&self, report: &Report, zone: &TimeZone) {
+        for warning in &report.warnings {
+            printer::remark(&format!("warning: {}", printer::one_line(warning)));
+        }
+        if self.dry_run {
+            let at = words::moment(report.at, zone);
+            printer::remark(&format!(
+                "this is what the roll call says at {at}; nothing was stored, nobody was told"
+            ));
+        }
+    }
+
+    fn shown(&self, report: &Report, store: &str) -> Result<Vec<JobView>, CommandError> {
         if let Some(other) = self.jobs.iter().find(|name| !report.jobs.contains_key(name.as_str())) {
-            let near = crate::config::nearest(other, report.jobs.keys().map(Slug::as_str));
-            let error = CommandError::usage(format!("there is no job {other:?}"));
-            return Err(near.map_or(error, |near| {
-                CommandError::usage(format!("there is no job {other:?}"))
-                    .hint(format!("did you mean {near}?"))
-            }));
+            return Err(super::setup::no_job(other, report.jobs.keys(), store));
         }
         let wanted = |slug: &Slug| self.jobs.is_empty() || self.jobs.iter().any(|name| name == slug.as_str());
         let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
@@ -96,12 +108,12 @@ fn answer<'a>(report: &'a Report, jobs: &'a [JobView]) -> Answer<'a> {
     }
 }
 
-/// The table, then what was told, then what people should know.
+/// The table, then what could not be told of, then what was told to people.
 fn text(report: &Report, jobs: &[JobView]) -> String {
     let mut text = view::table(jobs, report.at);
     let problems = jobs.iter().filter_map(|view| Some((view, view.problem.as_ref()?)));
     for (view, problem) in problems {
-        text.push_str(&format!("{}: {}\n", view.job, printer::harmless(problem)));
+        text.push_str(&format!("{}: {}\n", view.job, printer::one_line(problem)));
     }
     if report.delivered > 0 {
         text.push_str(&format!("{} delivered\n", counted(report.delivered)));
@@ -109,13 +121,10 @@ fn text(report: &Report, jobs: &[JobView]) -> String {
     for item in &report.roll.outbox.items {
         text.push_str(&format!("{}\n", undelivered(item, report.at)));
     }
-    for warning in &report.warnings {
-        text.push_str(&format!("warning: {}\n", printer::harmless(warning)));
-    }
     text
 }
 
-fn counted(notices: usize) -> String {
+pub(super) fn counted(notices: usize) -> String {
     if notices == 1 { "1 notice".into() } else { format!("{notices} notices") }
 }
 
@@ -123,15 +132,15 @@ fn counted(notices: usize) -> String {
 pub(super) fn undelivered(item: &Item, now: Timestamp) -> String {
     use tenko_core::outbox::Status;
     let notice = &item.notice;
-    let fate = match item.status {
-        Status::Dead { .. } => "could not be delivered".to_owned(),
+    let (fate, said) = match item.status {
+        Status::Dead { .. } => ("could not be delivered".to_owned(), ": "),
         Status::Ready { not_before } if not_before > now => {
-            format!("will be tried again {}", words::distance(not_before, now))
+            (format!("will be tried again {}", words::distance(not_before, now)), ", because: ")
         }
-        Status::Ready { .. } => "is to be delivered".to_owned(),
-        Status::Claimed { .. } => "is being delivered".to_owned(),
+        Status::Ready { .. } => ("is to be delivered".to_owned(), "; the last time: "),
+        Status::Claimed { .. } => ("is being delivered".to_owned(), "; the last time: "),
     };
-    let why = item.last_error.as_deref().map(|error| format!(": {}", printer::harmless(error)));
+    let why = item.last_error.as_deref().map(|error| format!("{said}{}", printer::one_line(error)));
     format!("notice {} of {} to {} {fate}{}", notice.id, notice.job, notice.channel, why.unwrap_or_default())
 }
 

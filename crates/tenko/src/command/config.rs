@@ -55,13 +55,14 @@ fn check(common: &Common) -> Result<String, CommandError> {
     for warning in &config.warnings {
         printer::remark(warning);
     }
+    let counted = |count, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let warnings = match config.warnings.len() {
         0 => String::new(),
-        1 => ", 1 warning".into(),
-        count => format!(", {count} warnings"),
+        count => format!(", {}", counted(count, "warning")),
     };
     let place = config.source.as_deref().map_or_else(String::new, |path| format!("{}: ", path.display()));
-    Ok(format!("{place}{} jobs, {} channels{warnings}\n", config.jobs.len(), config.channels.len()))
+    let jobs = counted(config.jobs.len(), "job");
+    Ok(format!("{place}{jobs}, {}{warnings}\n", counted(config.channels.len(), "channel")))
 }
 
 /// A schedule that was given on the command line can't be: with a caret under what is wrong.

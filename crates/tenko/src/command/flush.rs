@@ -1,11 +1,13 @@
 //! `tenko flush`: sends evidence that could not be delivered before.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tenko_store::spool::Spool;
 
+use super::Setup;
 use crate::cli::Common;
 use crate::error::{CommandError, chain};
 use crate::report::{Courier, Destination};
@@ -24,20 +26,24 @@ pub struct Flush {}
 
 impl Flush {
     /// Does it.
-    pub fn execute(self, _common: &Common) -> Result<ExitCode, CommandError> {
+    pub fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let state_dir = place::state_dir();
         let spools = Spool::all(&state_dir.join("spool"))?;
         let mut left = 0;
         for (url, spool) in spools {
-            left += flush(&url, &spool, &state_dir)?;
+            let destination = match Destination::of(&url) {
+                // It was kept while the configuration could not be read.
+                Destination::Configured => Destination::of(&Setup::load(common)?.store_url),
+                known => known,
+            };
+            left += flush(destination, &spool, &state_dir)?;
         }
         Ok(ExitCode::from(if left == 0 { 0 } else { 3 }))
     }
 }
 
 /// Gives how much is left.
-fn flush(url: &str, spool: &Spool, state_dir: &std::path::Path) -> Result<usize, CommandError> {
-    let destination = Destination::of(url);
+fn flush(destination: Destination, spool: &Spool, state_dir: &Path) -> Result<usize, CommandError> {
     let shown = destination.shown();
     let mut courier = Courier::new(destination, state_dir);
     let until = Instant::now() + TIME;

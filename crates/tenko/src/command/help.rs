@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
 use crate::error::CommandError;
 use crate::printer;
 
-/// Print completions for a shell: `tenko completions bash > /etc/bash_completion.d/tenko`.
+/// Print completions for a shell.
+///
+/// For example: `tenko completions bash > /etc/bash_completion.d/tenko`.
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell
@@ -17,7 +19,9 @@ pub struct Completions {
     shell: Shell,
 }
 
-/// Print the manual page: `tenko man > /usr/local/share/man/man1/tenko.1`.
+/// Print the manual page.
+///
+/// For example: `tenko man > /usr/local/share/man/man1/tenko.1`.
 #[derive(Debug, Args)]
 pub struct Man {
     /// Of a command, in place of the main page
@@ -42,14 +46,19 @@ impl Man {
         all.build();
         let command = match &self.command {
             None => all,
-            Some(name) => all
-                .find_subcommand(name)
-                .cloned()
-                .ok_or_else(|| CommandError::usage(format!("there is no command {name:?}")))?,
+            Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| no_command(&all, name))?,
         };
         let mut text = Vec::new();
         clap_mangen::Man::new(command).render(&mut text)?;
         printer::print(&String::from_utf8_lossy(&text))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn no_command(all: &Command, name: &str) -> CommandError {
+    let error = CommandError::usage(format!("there is no command {name:?}"));
+    match crate::config::nearest(name, all.get_subcommands().map(Command::get_name)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("tenko --help lists all commands"),
     }
 }

@@ -11,7 +11,9 @@ use crate::error::CommandError;
 use crate::printer;
 use crate::view::{self, JobView};
 
-/// List all jobs, as the last roll call and the time since then leave them. Reads no new evidence.
+/// List all jobs, as the last roll call and the time since then leave them.
+///
+/// Reads no new evidence: that is what `tenko check` does.
 #[derive(Debug, Args)]
 pub struct Jobs {
     /// Print JSON
@@ -38,7 +40,7 @@ impl Jobs {
             printer::print(&view::table(&jobs, known.now))?;
             match known.roll().called_at {
                 Some(at) => {
-                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)))
+                    printer::remark(&format!("roll last called {}", crate::words::distance(at, known.now)));
                 }
                 None => printer::remark("the roll has never been called: tenko check calls it"),
             }

@@ -9,14 +9,16 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::state::{Flip, Missed};
 use tenko_core::{Evidence, Exit, Kind, Report, RunId};
-use tenko_store::SharedStore;
+use tenko_store::{ErrorKind, SharedStore};
 
 use super::Setup;
 use crate::cli::Common;
-use crate::error::CommandError;
+use crate::error::{CommandError, chain};
 use crate::{printer, words};
 
-/// List what happened to one job: its evidence, its changes of verdict, and the dues it missed; newest last.
+/// List what happened to one job.
+///
+/// That is its evidence, its changes of verdict, and the dues it missed; the newest last.
 #[derive(Debug, Args)]
 pub struct Log {
     /// The job
@@ -48,6 +50,7 @@ enum Entry {
         exit: Option<Exit>,
         late_delivered: bool,
         report: Report,
+        problem: Option<String>,
     },
     Flip(Flip),
     Missed(Missed),
@@ -78,7 +81,10 @@ impl Log {
 
     fn text(&self, entries: &[Entry], zone: &TimeZone) -> String {
         if entries.is_empty() {
-            return format!("nothing was heard of {} in the last {}\n", self.job, self.since);
+            return format!(
+                "nothing happened to {} in the last {} (--since looks further back)\n",
+                self.job, self.since
+            );
         }
         entries.iter().map(|entry| self.line(entry, zone)).collect()
     }
@@ -99,20 +105,15 @@ impl Log {
                     words::moment(missed.last, zone)
                 )
             }
-            Entry::Evidence { run, kind, exit, late_delivered, report, .. } => {
-                let exit = exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
-                let took = report.duration.map(|length| format!(", took {}", words::length(length)));
-                let host = report.host.as_ref().map(|host| format!(", on {}", printer::harmless(host)));
-                let late = if *late_delivered { ", delivered late" } else { "" };
-                let message =
-                    report.message.as_ref().map(|message| format!(": {}", printer::harmless(message)));
-                let rest: String = [took, host, Some(late.into()), message].into_iter().flatten().collect();
-                format!("{at}  {kind}{exit}  run {run}{rest}\n{}", self.output_of(report))
+            Entry::Evidence { run, kind, exit, .. } => {
+                let exit = exit.map(|exit| format!(" ({})", words::ending(exit))).unwrap_or_default();
+                format!("{at}  {kind}{exit}  run {run}{}\n{}", details(entry), self.output_of(entry))
             }
         }
     }
 
-    fn output_of(&self, report: &Report) -> String {
+    fn output_of(&self, entry: &Entry) -> String {
+        let Entry::Evidence { report, .. } = entry else { return String::new() };
         let Some(output) = report.output.as_ref().filter(|_| self.output) else { return String::new() };
         let omitted = match output.omitted {
             0 => String::new(),
@@ -123,13 +124,35 @@ impl Log {
     }
 }
 
-/// Bodies are read only of what may be shown, a few at a time.
+/// What is known of a run beside its id.
+fn details(entry: &Entry) -> String {
+    let Entry::Evidence { late_delivered, report, problem, .. } = entry else { return String::new() };
+    let took = report.duration.map(|length| format!(", took {}", words::length(length)));
+    let host = report.host.as_ref().map(|host| format!(", on {}", printer::one_line(host)));
+    let late = late_delivered.then(|| ", delivered late".to_owned());
+    let message = report.message.as_ref().map(|message| format!(": {}", printer::one_line(message)));
+    let problem = problem.as_ref().map(|problem| format!("; {}", printer::one_line(problem)));
+    [took, host, late, message, problem].into_iter().flatten().collect()
+}
+
+/// Bodies are read only of what may be shown, a few at a time. One that is not understood concerns its own line.
 async fn with_bodies(store: &SharedStore, evidence: &[Evidence]) -> Result<Vec<Entry>, CommandError> {
     let reading = evidence.iter().map(|piece| async move {
-        let known = if piece.key.is_some() { store.read(piece).await? } else { piece.clone() };
-        Ok::<_, CommandError>(entry(known))
+        if piece.key.is_none() {
+            return Ok(entry(piece.clone(), None));
+        }
+        match store.read(piece).await {
+            Ok(known) => Ok(entry(known, None)),
+            Err(error) if of_one_record(error.kind()) => Ok(entry(piece.clone(), Some(chain(&error)))),
+            Err(error) => Err(CommandError::from(error)),
+        }
     });
     futures::stream::iter(reading).buffered(16).try_collect().await
+}
+
+/// Whether it is not the store but what is stored. Missing is what a lifecycle rule has deleted meanwhile.
+fn of_one_record(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Newer | ErrorKind::Corrupt | ErrorKind::Missing)
 }
 
 impl Entry {
@@ -142,7 +165,7 @@ impl Entry {
     }
 }
 
-fn entry(evidence: Evidence) -> Entry {
+fn entry(evidence: Evidence, problem: Option<String>) -> Entry {
     let exit = match evidence.kind {
         Kind::Fail(exit) => exit,
         _ => None,
@@ -155,5 +178,6 @@ fn entry(evidence: Evidence) -> Entry {
         exit,
         late_delivered: evidence.is_late_delivered(),
         report: evidence.report,
+        problem,
     }
 }

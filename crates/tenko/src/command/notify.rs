@@ -96,7 +96,7 @@ async fn list(setup: &Setup, json: bool) -> Result<ExitCode, CommandError> {
     if json {
         printer::print_json(&roll.outbox)?;
     } else if roll.outbox.items.is_empty() {
-        printer::print("every notice was delivered\n")?;
+        printer::print("no notice is waiting\n")?;
     } else {
         let now = Timestamp::now();
         let lines = roll.outbox.items.iter().map(|item| check::undelivered(item, now) + "\n");
@@ -124,12 +124,20 @@ async fn settle(setup: &Setup, id: Option<Uuid>, dismiss: bool) -> Result<ExitCo
         }
         let settled = before - roll.outbox.dead().count();
         if settled == 0 {
-            return Err(CommandError::usage("there is no such notice that could not be delivered"));
+            return Err(none_dead(id));
         }
         if let Commit::Won(_) = store.commit(snapshot.version, &roll, &Changes::default()).await? {
             let what = if dismiss { "dismissed" } else { "to be tried again in the next roll call" };
-            printer::print(&format!("{settled} {what}\n"))?;
+            printer::print(&format!("{} {what}\n", check::counted(settled)))?;
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+fn none_dead(id: Option<Uuid>) -> CommandError {
+    match id {
+        Some(id) => CommandError::usage(format!("there is no notice {id} that could not be delivered")),
+        None => CommandError::usage("there is no notice that could not be delivered"),
+    }
+    .hint("tenko notify list lists what waits, and why")
 }

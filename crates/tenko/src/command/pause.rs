@@ -35,7 +35,9 @@ pub struct Resume {
     job: String,
 }
 
-/// Forget a job that is in no configuration and will not come back. If it reports again, it is known again.
+/// Forget a job that is in no configuration and will not come back.
+///
+/// If it reports again, it is known again.
 #[derive(Debug, Args)]
 pub struct Forget {
     /// The job

@@ -13,7 +13,10 @@ use crate::cli::Common;
 use crate::error::CommandError;
 use crate::{printer, words};
 
-/// Show when a schedule is due: `0 5 * * *`, `cron(0 20 * * ? *)`, `rate(1 day)`, `Mon..Fri 05:00`, `15m`.
+/// Show when a schedule is due.
+///
+/// Understood are crontab `0 5 * * *`, EventBridge `cron(0 20 * * ? *)` and `rate(1 day)`, systemd `Mon..Fri 05:00`, and
+/// lengths of time `15m`.
 #[derive(Debug, Args)]
 pub struct Preview {
     /// A crontab, EventBridge or systemd expression, or a length of time; several make one schedule
@@ -91,7 +94,7 @@ impl Preview {
     }
 
     fn schedule(&self, default_zone: &TimeZone) -> Result<Schedule, CommandError> {
-        let spec = spec_of(&self.expressions, self.tz.clone(), self.scheduler.map(Into::into));
+        let spec = spec_of(&self.expressions, self.tz.clone(), self.scheduler.map(Into::into))?;
         Schedule::resolve(&spec, default_zone).map_err(|error| super::config::schedule_error(&error))
     }
 
@@ -105,32 +108,53 @@ impl Preview {
     }
 }
 
-/// Which syntax an expression is in: a length of time, systemd's, or else a crontab's or EventBridge's.
-fn spec_of(expressions: &[String], tz: Option<String>, scheduler: Option<Scheduler>) -> ScheduleSpec {
+/// Which syntax the expressions are in: a length of time, systemd's, or else a crontab's or EventBridge's.
+fn spec_of(
+    expressions: &[String],
+    tz: Option<String>,
+    scheduler: Option<Scheduler>,
+) -> Result<ScheduleSpec, CommandError> {
     let mut spec = ScheduleSpec { tz, scheduler, ..ScheduleSpec::default() };
+    let systemd = expressions.iter().filter(|text| looks_like_systemd(text)).count();
     match expressions {
-        [only] if tenko_core::schedule::parse_duration(only).is_ok() => spec.every = Some(only.clone()),
-        several if several.iter().all(|text| looks_like_systemd(text)) => spec.on_calendar = several.to_vec(),
-        several => spec.cron = several.to_vec(),
+        [only] if looks_like_length(only) => spec.every = Some(only.clone()),
+        all if systemd == all.len() => spec.on_calendar = all.to_vec(),
+        all if systemd == 0 => spec.cron = all.to_vec(),
+        _ => {
+            let error = CommandError::usage("the expressions of one schedule must be of one syntax");
+            return Err(error.hint("write all as crontabs do, or all as systemd does"));
+        }
     }
-    spec
+    Ok(spec)
 }
 
+/// A number and one word, such as `15m` or `15 minutes`: also if the word is none that is known.
+fn looks_like_length(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+    let counted = text.starts_with(|c: char| c.is_ascii_digit());
+    counted && !unit.is_empty() && unit.chars().all(char::is_alphabetic)
+        || tenko_core::schedule::parse_duration(text).is_ok()
+}
+
+/// Whatever has a time of day, a date or a name of systemd's, and not the five or six fields of a crontab.
 fn looks_like_systemd(text: &str) -> bool {
     let fields = text.split_whitespace().count();
     let crontab = text.starts_with('@') || text.contains('(') || fields == 5 || fields == 6;
-    !crontab
+    let named = text.starts_with(|c: char| c.is_alphabetic());
+    let dated = text.split_whitespace().any(|field| field.matches('-').count() == 2);
+    !crontab && (named || dated || text.contains(':'))
 }
 
 fn text(dues: &[Timestamp], zone: &TimeZone, now: Timestamp) -> String {
     if dues.is_empty() {
         return "never\n".into();
     }
-    let utc = *zone == TimeZone::UTC;
-    let line = |due: &Timestamp| {
-        let local = due.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
-        vec![local, if utc { String::new() } else { due.to_string() }, words::distance(*due, now)]
-    };
-    let rows: Vec<Vec<String>> = dues.iter().map(line).collect();
-    printer::table(&["DUE", if utc { "" } else { "UTC" }, "FROM NOW"], &rows)
+    let local =
+        |due: &Timestamp| due.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
+    if *zone == TimeZone::UTC {
+        let rows: Vec<_> = dues.iter().map(|due| vec![local(due), words::distance(*due, now)]).collect();
+        return printer::table(&["DUE", "FROM NOW"], &rows);
+    }
+    let row = |due: &Timestamp| vec![local(due), due.to_string(), words::distance(*due, now)];
+    printer::table(&["DUE", "UTC", "FROM NOW"], &dues.iter().map(row).collect::<Vec<_>>())
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tenko_core::{Job, JobState, Roll, Slug};
 use tenko_store::open::{self, OpenOptions};
+use tenko_store::retry::RetryingStore;
 use tenko_store::{SharedStore, Snapshot};
 
 use crate::checker::{self, Checker, SystemClock};
@@ -14,6 +16,9 @@ use crate::config::Config;
 use crate::error::CommandError;
 use crate::notify::Channels;
 use crate::{place, printer};
+
+/// For how long one call of a store is tried again, if that may help.
+const RETRY_FOR: Duration = Duration::from_secs(15);
 
 /// Configuration and where this machine keeps its things.
 #[derive(Debug)]
@@ -41,7 +46,8 @@ impl Setup {
 
     /// Opens the store.
     pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
-        Ok(open::open(&self.store_url, &OpenOptions::default()).await?)
+        let store = open::open(&self.store_url, &OpenOptions::default()).await?;
+        Ok(Arc::new(RetryingStore::new(store, RETRY_FOR)))
     }
 
     /// Everything that a roll call needs.
@@ -85,15 +91,18 @@ impl Known {
 
     /// One job and its state, as far as there is one; an error with the names of others if it is not known.
     pub fn job(&self, name: &str) -> Result<(&Job, Option<&JobState>), CommandError> {
-        let found = self.jobs.get_key_value(name);
-        let Some((slug, job)) = found else {
-            let near = crate::config::nearest(name, self.jobs.keys().map(Slug::as_str));
-            let error = CommandError::usage(format!("there is no job {name:?} in {}", self.store.url()));
-            return Err(match near {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint("tenko jobs lists all jobs"),
-            });
+        let Some((slug, job)) = self.jobs.get_key_value(name) else {
+            return Err(no_job(name, self.jobs.keys(), &self.store.url()));
         };
         Ok((job, self.roll().states.get(slug)))
+    }
+}
+
+/// A job that is not known; perhaps another is meant.
+pub(super) fn no_job<'a>(name: &str, known: impl Iterator<Item = &'a Slug>, store: &str) -> CommandError {
+    let error = CommandError::usage(format!("there is no job {name:?} in the configuration or in {store}"));
+    match crate::config::nearest(name, known.map(Slug::as_str)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("tenko jobs lists all jobs"),
     }
 }

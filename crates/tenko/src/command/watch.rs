@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -11,16 +12,16 @@ use super::Setup;
 use crate::checker::{Checker, Report};
 use crate::cli::Common;
 use crate::error::CommandError;
-use crate::printer;
+use crate::{printer, words};
 
 /// The longest sleep, unless the configuration says otherwise: how late new evidence is noticed at most.
 const LONGEST: SignedDuration = SignedDuration::from_mins(1);
 /// The shortest sleep, so that a deadline that does not go away can't keep the checker busy.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
 
-/// Call the roll again and again: at each deadline, and at least every `checker.interval` (1 minute).
+/// Call the roll again and again, as deadlines come.
 ///
-/// HUP reads the configuration again, TERM and INT end it after the roll call under way.
+/// That is at each deadline, and at least every `checker.interval` (1 minute). HUP reads the configuration again, TERM and INT end it after the roll call under way.
 #[derive(Debug, Args)]
 pub struct Watch {}
 
@@ -61,9 +62,14 @@ impl Watch {
                 Wake::Time => {}
                 Wake::Stop => return Ok(ExitCode::SUCCESS),
                 Wake::Reload => match reload(common).await {
-                    Ok(fresh) => checker = fresh,
-                    // What was in force stays in force.
-                    Err(error) => printer::complain(&error),
+                    Ok(fresh) => {
+                        checker = fresh;
+                        printer::remark("the configuration is read again");
+                    }
+                    Err(error) => {
+                        printer::complain(&error);
+                        printer::remark("the configuration that was read before stays in force");
+                    }
                 },
             }
         }
@@ -74,14 +80,16 @@ async fn reload(common: &Common) -> Result<Checker, CommandError> {
     Setup::load(common)?.checker().await
 }
 
-/// One line for each flip, and for each warning.
+/// One line for each flip, in the job's zone, and for each warning.
 fn tell(report: &Report) -> Result<(), CommandError> {
     for (slug, flip) in &report.changes.flips {
         let reason = flip.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        printer::print(&format!("{} {slug}: {} -> {}{reason}\n", flip.at, flip.old, flip.new))?;
+        let zone = report.jobs.get(slug).map_or(TimeZone::UTC, |job| job.schedule.time_zone().clone());
+        let at = words::moment(flip.at, &zone);
+        printer::print(&format!("{at}  {slug}: {} -> {}{reason}\n", flip.old, flip.new))?;
     }
     for warning in &report.warnings {
-        printer::remark(&format!("warning: {}", printer::harmless(warning)));
+        printer::remark(&format!("warning: {}", printer::one_line(warning)));
     }
     Ok(())
 }

@@ -265,7 +265,11 @@ impl Draft<'_, '_> {
 
     pub(super) fn missing(&mut self, kind: &str, key: &str) {
         let text = format!("channel {} lacks {kind}.{key}", shape::quoted(&self.name.text));
-        self.reading.error(self.name.span.clone(), text, format!("add {key} to its {kind}"));
+        self.reading.error(
+            self.name.span.clone(),
+            text,
+            format!("write {kind}.{key} = \"...\" in [channels.{}]", self.name.text),
+        );
     }
 
     fn required_secret(
@@ -308,6 +312,10 @@ pub(super) fn http_url(reading: &mut Reading<'_>, said: &SaidSecret) -> bool {
         .reference
         .as_ref()
         .map_or_else(|| "this".to_owned(), |reference| format!("what {reference} holds"));
-    reading.error(said.span.clone(), format!("{what} {problem}"), "write https://HOST/PATH, or \"env:NAME\"");
+    let hint = match said.reference {
+        Some(_) => "it must be https://HOST/PATH, without quotation marks",
+        None => "write \"https://HOST/PATH\", or \"env:NAME\"",
+    };
+    reading.error(said.span.clone(), format!("{what} {problem}"), hint);
     false
 }

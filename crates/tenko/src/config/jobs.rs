@@ -12,7 +12,7 @@ use tenko_core::{ChannelName, Job, JobSpec, Slug};
 use toml::de::DeTable;
 
 use super::object::PlainObject;
-use super::problem::Problem;
+use super::problem::{Problem, Severity};
 use super::read::{self, Reading, Said};
 use super::{ConfiguredJob, nearest, shape};
 
@@ -98,7 +98,7 @@ impl Surroundings<'_> {
         name: &Said,
         table: &DeTable<'_>,
     ) -> Option<(Slug, ConfiguredJob)> {
-        let before = errors_in(reading);
+        let before = reading.problems.len();
         let slug = Slug::new(&name.text).map_err(|error| {
             let hint = error.suggestion().map(|near| format!("write {near}"));
             reading.problems.push(Problem::error(name.span.clone(), error.to_string()).maybe_hint(hint));
@@ -123,7 +123,7 @@ impl Surroundings<'_> {
         job.plain_object = object.is_some();
         self.warn(reading, table, &job, name);
         let spec = spec.over(Some(self.defaults));
-        (errors_in(reading) == before).then_some((slug.ok()?, ConfiguredJob { job, spec, object }))
+        (errors_since(reading, before) == 0).then_some((slug.ok()?, ConfiguredJob { job, spec, object }))
     }
 
     fn is_reported(&self, error: &SpecError) -> bool {
@@ -131,7 +131,9 @@ impl Surroundings<'_> {
     }
 
     fn warn(&self, reading: &mut Reading<'_>, table: &DeTable<'_>, job: &Job, name: &Said) {
-        if let Some(gap) = shortest_gap(&job.schedule)
+        // `every` counts from the last success, so that no success can be meant for another due.
+        let counted = matches!(job.schedule, Schedule::Every { .. });
+        if let Some(gap) = shortest_gap(&job.schedule).filter(|_| !counted)
             && job.limits.grace > gap
         {
             let span = table.get("grace").map_or_else(|| name.span.clone(), toml::Spanned::span);
@@ -150,8 +152,8 @@ impl Surroundings<'_> {
     }
 }
 
-fn errors_in(reading: &Reading<'_>) -> usize {
-    reading.problems.iter().filter(|problem| problem.severity == super::problem::Severity::Error).count()
+fn errors_since(reading: &Reading<'_>, before: usize) -> usize {
+    reading.problems[before..].iter().filter(|problem| problem.severity == Severity::Error).count()
 }
 
 /// The shortest time between two of the next hundred dues, seen from a fixed day, so that the answer is always the same.

@@ -159,7 +159,11 @@ static WEBHOOK: &[Key] = &[
 ];
 
 static CHECKER: &[Key] = &[
-    key("name", Form::Text, "Its name. Needed only if several checkers share a store."),
+    key(
+        "name",
+        Form::Text,
+        "Its name. Each complete roll call leaves evidence under it, so that the checker is a job that can be watched.",
+    ),
     key(
         "interval",
         Form::Duration,

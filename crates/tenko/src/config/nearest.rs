@@ -21,7 +21,7 @@ pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone)
         return Some(format!("did you mean {near}?"));
     }
     let all: Vec<&str> = known.collect();
-    (1..=20).contains(&all.len()).then(|| format!("known here: {}", all.join(", ")))
+    (1..=25).contains(&all.len()).then(|| format!("known here: {}", all.join(", ")))
 }
 
 #[cfg(test)]

@@ -63,8 +63,8 @@ impl PlainObject {
             errors.sort_by_key(|error| error.span.start);
             return Err(errors);
         }
-        let base = template[..start].trim_end_matches('/');
-        let base = if base == "file:" { "file:///" } else { base };
+        let base = &template[..start - 1];
+        let base = if base == "file://" { "file:///" } else { base };
         Ok(Self { base: base.to_owned(), parts, min_size: None, max_age: None })
     }
 
@@ -93,8 +93,8 @@ impl PlainObject {
 /// The template again.
 impl fmt::Display for PlainObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.base.trim_end_matches('/'))?;
-        f.write_str("/")?;
+        f.write_str(&self.base)?;
+        f.write_str(if self.base.ends_with('/') { "" } else { "/" })?;
         self.parts.iter().try_for_each(|part| match part {
             Part::Text(text) => f.write_str(text),
             Part::Due(format) if format == "%Y-%m-%d" => f.write_str("{date}"),
@@ -182,7 +182,7 @@ fn due_part(inner: &str) -> Result<Part, (String, String)> {
     let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
     match jiff::fmt::strtime::format(inner, &sample) {
         Ok(_) => Ok(Part::Due(inner.to_owned())),
-        Err(error) => Err((format!("this is not understood: {error}"), hint())),
+        Err(_) => Err(("this holds a conversion that is not known".to_owned(), hint())),
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
             "file://x/y",
             "file:///",
             "file:///dir/",
-            "s3://b/{%Q}",
+            "s3://b/{%!}",
             "s3://b/{}",
             "s3://b/{%}",
             "s3://b/a\nb",

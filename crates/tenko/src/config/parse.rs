@@ -11,7 +11,7 @@ use toml::de::{DeTable, Error as TomlError};
 
 use super::channels::{self, Draft};
 use super::jobs::{self, Surroundings};
-use super::problem::{ConfigErrors, Problem, Severity};
+use super::problem::{self, ConfigErrors, Problem};
 use super::read::{self, Reading};
 use super::source::Source;
 use super::{CheckerOptions, Config, Outside, RunOptions, keys, shape};
@@ -23,17 +23,18 @@ pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, 
     let (table, syntax) = DeTable::parse_recoverable(text);
     let mut reading = Reading { text, outside, problems: Vec::new(), plain_secrets: Vec::new() };
     let mut config = meaning(&mut reading, table.get_ref());
-    let hidden = hidden_by_name(text).chain(reading.plain_secrets.iter().cloned()).collect();
-    let source = Source::new(path.display().to_string(), text, hidden);
+    let mut hidden = Vec::new();
+    shape::secrets(table.get_ref(), keys::TOP, &mut hidden);
     // What follows from broken syntax is guesswork; a key given twice breaks nothing.
     if syntax.iter().any(|error| error.message() != "duplicate key") {
         reading.problems.clear();
+        hidden.extend(hidden_by_name(text));
     }
-    reading.problems.extend(syntax.iter().map(|error| of_syntax(error, text)));
+    let source = Source::new(path.display().to_string(), text, hidden);
+    reading.problems.extend(of_syntax(&syntax, text));
     warn_of_plain_secrets(&mut reading);
     reading.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-    let warnings = reading.problems.iter().filter(|problem| problem.severity == Severity::Warning);
-    config.warnings = warnings.map(|warning| warning.show(&source).trim_end().to_owned()).collect();
+    config.warnings = problem::warnings(&reading.problems, &source);
     config.source = Some(path.to_owned());
     (config, ConfigErrors::among(&reading.problems, path, &source))
 }
@@ -149,7 +150,12 @@ fn checker(
         Slug::new(&said.text).map_err(refuse).ok()
     });
     let interval = reading.duration(table, "interval");
-    CheckerOptions { heartbeat: heartbeat.map(|said| said.secret), interval, name }
+    CheckerOptions {
+        heartbeat: heartbeat.map(|said| said.secret),
+        interval,
+        name,
+        ..CheckerOptions::default()
+    }
 }
 
 fn run(reading: &mut Reading<'_>, top: &DeTable<'_>) -> RunOptions {
@@ -185,7 +191,17 @@ fn capture(reading: &mut Reading<'_>, table: &DeTable<'_>, key: &str) -> Option<
     usize::try_from(size).ok()
 }
 
-fn of_syntax(error: &TomlError, text: &str) -> Problem {
+/// What is too deep or not closed is so for each bracket: once is enough.
+fn of_syntax(errors: &[TomlError], text: &str) -> Vec<Problem> {
+    if let Some(too_deep) = errors.iter().find(|error| error.message().contains("recurs")) {
+        return vec![one_of_syntax(too_deep, text)];
+    }
+    let mut problems: Vec<_> = errors.iter().map(|error| one_of_syntax(error, text)).collect();
+    problems.dedup_by(|next, kept| next.span == kept.span && next.text == kept.text);
+    problems
+}
+
+fn one_of_syntax(error: &TomlError, text: &str) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let message = error.message();
     if message == "duplicate key" {
@@ -198,38 +214,40 @@ fn of_syntax(error: &TomlError, text: &str) -> Problem {
             Problem { text: "a value is missing, or a string without quotation marks".into(), ..problem }
                 .hint("write key = \"value\"")
         }
-        _ if message.contains("recurs") => problem.hint("nothing in a configuration is that deep"),
+        _ if message.starts_with("invalid boolean") => {
+            problem.hint("strings stand in quotation marks: key = \"value\"")
+        }
+        _ if message.contains("recurs") || message == "recursion limit" => {
+            problem.hint("nothing in a configuration is that deep")
+        }
         _ => problem.hint("this is not TOML; see https://toml.io"),
     }
 }
 
-/// Strings that follow a name such as `password =`: they are hidden even where the syntax is broken.
-fn hidden_by_name(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    const NAMES: [&str; 7] = ["slack", "webhook", "url", "server", "password", "signing_key", "heartbeat"];
-    let lines = text.split_inclusive('\n').scan(0, |at, line| {
-        let start = *at;
-        *at += line.len();
-        Some((start, line))
-    });
-    lines.flat_map(|(start, line)| {
-        let found =
-            NAMES.iter().flat_map(move |name| line.match_indices(name).map(|(at, name)| at + name.len()));
-        found
-            .filter_map(move |at| after_equals(line, at))
-            .map(move |hidden| start + hidden.start..start + hidden.end)
-    })
+/// In broken syntax secrets are known by the names before them only: all that follows one in its line is hidden, unless it
+/// is harmless.
+fn hidden_by_name(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut hidden = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let first = SECRET_NAMES.iter().filter_map(|name| after_name(line, name)).min();
+        hidden.extend(first.map(|at| start + at..start + line.len()));
+        start += line.len();
+    }
+    hidden
 }
 
-/// The value that follows `=` at `at`, if it is not a reference or a table.
-fn after_equals(line: &str, at: usize) -> Option<Range<usize>> {
-    let rest = line[at..].trim_start_matches(['"', '\'', ' ', '\t']).strip_prefix('=')?;
-    let value = rest.trim_start();
-    let quoted = value.trim_start_matches(['"', '\'']);
-    let is_plain =
-        !value.starts_with(['{', '[']) && !["env:", "file:"].iter().any(|kind| quoted.starts_with(kind));
-    let start = line.len() - quoted.len();
-    let end = quoted.find(['"', '\'']).map_or(line.trim_end().len(), |length| start + length);
-    (is_plain && start < end).then_some(start..end)
+const SECRET_NAMES: [&str; 8] =
+    ["headers", "slack", "webhook", "url", "server", "password", "signing_key", "heartbeat"];
+
+/// Where the first value begins that follows `name =` and is not harmless.
+fn after_name(line: &str, name: &str) -> Option<usize> {
+    line.match_indices(name).find_map(|(at, _)| {
+        let rest = line[at + name.len()..].trim_start_matches(['"', '\'', ' ', '\t']).strip_prefix('=')?;
+        let value = rest.trim_start().trim_start_matches(['"', '\'']);
+        let word = value.split(['"', '\'', ' ', '\n']).next().unwrap_or_default();
+        (!shape::is_harmless(word)).then(|| line.len() - value.len())
+    })
 }
 
 fn warn_of_plain_secrets(reading: &mut Reading<'_>) {

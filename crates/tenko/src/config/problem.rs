@@ -53,6 +53,15 @@ impl Problem {
     }
 }
 
+/// The warnings among the problems, in the order of the file, each as a person reads it.
+pub(super) fn warnings(problems: &[Problem], source: &Source<'_>) -> Vec<String> {
+    let warnings: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Warning).collect();
+    let shown = warnings.iter().take(MOST_SHOWN).map(|warning| warning.show(source).trim_end().to_owned());
+    let more = warnings.len().saturating_sub(MOST_SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more warnings"));
+    shown.chain(more).collect()
+}
+
 /// All that is wrong with a configuration file. `Display` shows each error with its place, the line and a hint, and
 /// never a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

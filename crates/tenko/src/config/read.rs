@@ -127,7 +127,9 @@ impl Reading<'_> {
         } else if let Some(path) = said.text.strip_prefix("file:") {
             self.outside_file(path)
         } else {
-            self.plain_secrets.push(said.span.clone());
+            if !shape::is_harmless(&said.text) {
+                self.plain_secrets.push(said.span.clone());
+            }
             let secret = Secret::new(&said.text);
             return Some(SaidSecret { secret, reference: None, span: said.span.clone() });
         };

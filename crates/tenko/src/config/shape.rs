@@ -1,7 +1,10 @@
 //! Whether a TOML table has the keys and kinds of values that the tables of [`keys`](super::keys) allow.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use url::Url;
 
 use super::keys::{Form, Key};
 use super::nearest;
@@ -15,6 +18,44 @@ pub(super) fn check(table: &DeTable<'_>, keys: &[Key], problems: &mut Vec<Proble
             None => problems.push(unknown(name, keys)),
         }
     }
+}
+
+/// Finds where secrets stand, or what may be one: the value of a key that is not known could have been meant for one.
+pub(super) fn secrets(table: &DeTable<'_>, keys: &[Key], found: &mut Vec<Range<usize>>) {
+    for (name, value) in table {
+        match keys.iter().find(|key| key.name == name.get_ref().as_ref()) {
+            Some(key) => secrets_of(value, &key.form, found),
+            None => secrets_of(value, &Form::Secrets, found),
+        }
+    }
+}
+
+fn secrets_of(value: &Spanned<DeValue<'_>>, form: &Form, found: &mut Vec<Range<usize>>) {
+    match (form, value.get_ref()) {
+        (Form::Table(keys) | Form::Short(_, keys), DeValue::Table(table)) => secrets(table, keys, found),
+        (Form::Named(keys), DeValue::Table(tables)) => {
+            tables.values().for_each(|table| secrets_of(table, &Form::Table(keys), found));
+        }
+        (Form::Secrets, DeValue::Table(table)) => {
+            table.values().for_each(|value| secrets_of(value, &Form::Secrets, found));
+        }
+        (Form::Secrets | Form::Secret | Form::Short(..), DeValue::Array(list)) => {
+            list.iter().for_each(|value| secrets_of(value, &Form::Secrets, found));
+        }
+        (Form::Secrets | Form::Secret | Form::Short(..), DeValue::String(text)) if !is_harmless(text) => {
+            found.push(value.span());
+        }
+        _ => {}
+    }
+}
+
+/// Whether a text in the place of a secret is none: it says where one is, or names a mail server without a password.
+pub(super) fn is_harmless(text: &str) -> bool {
+    let is_server = || {
+        let server = text.starts_with("smtp").then(|| Url::parse(text).ok()).flatten();
+        server.is_some_and(|url| url.has_host() && url.password().is_none())
+    };
+    text.starts_with("env:") || text.starts_with("file:/") || is_server()
 }
 
 fn unknown(name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key]) -> Problem {

@@ -180,7 +180,10 @@ impl Store for Moody {
     }
 
     async fn news(&self, since: &Cursor, now: Timestamp) -> Result<News> {
-        self.reached()?.news(since, now).await
+        let mut news = self.reached()?.news(since, now).await?;
+        // The clock of the store is the one of the world: everything is received when it happens.
+        news.evidence.iter_mut().for_each(|piece| piece.received_at = Some(piece.at));
+        Ok(news)
     }
 
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {

@@ -115,15 +115,16 @@ impl Reporter {
         tell(&config, &end, telling);
     }
 
-    /// A broken configuration is said, and does not matter to the command.
+    /// What is wrong with the configuration is said, and does not matter to the command. What is right holds. If it can't
+    /// be told which store it names, evidence waits until somebody has mended it.
     fn config(&self) -> Config {
-        match Config::load(self.common.config.as_deref()) {
-            Ok(config) => config.unwrap_or_default(),
-            Err(errors) => {
-                printer::complain(&CommandError::usage(errors));
-                Config::default()
-            }
+        let (config, errors) = Config::load_what_can_be(self.common.config.as_deref());
+        let mut config = config.unwrap_or_default();
+        if let Some(errors) = errors {
+            printer::complain(&CommandError::usage(errors));
+            config.store.get_or_insert_with(|| report::CONFIGURED.to_owned());
         }
+        config
     }
 
     fn plan_of(&self, config: &Config) -> Plan {

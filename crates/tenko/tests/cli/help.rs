@@ -1,0 +1,111 @@
+//! The command line's own description, and what is said of a call that is wrong.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::place::Place;
+
+const COMMANDS: [&str; 17] = [
+    "init",
+    "run",
+    "ping",
+    "check",
+    "watch",
+    "jobs",
+    "show",
+    "log",
+    "pause",
+    "resume",
+    "forget",
+    "schedule",
+    "flush",
+    "notify",
+    "config",
+    "completions",
+    "man",
+];
+
+#[test]
+fn help_of_the_main_command() {
+    Place::empty().session("help", &[&["--help"], &["-h"]]);
+}
+
+#[test]
+fn help_of_every_command() {
+    let place = Place::empty();
+    let mut subject: Vec<Vec<&str>> = COMMANDS.iter().map(|name| vec![*name]).collect();
+    for (name, actions) in
+        [("notify", ["test", "list", "retry", "dismiss"]), ("config", ["check", "show", "schema", "example"])]
+    {
+        subject.extend(actions.map(|action| vec![name, action]));
+    }
+    for mut args in subject {
+        let name = format!("help-{}", args.join("-"));
+        args.push("--help");
+        place.session(&name, &[&args]);
+    }
+}
+
+#[test]
+fn the_list_of_commands_is_complete() {
+    let help = Place::empty().ok(&["--help"]);
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty() && *name != "help").collect();
+    assert_eq!(names, COMMANDS);
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    assert_eq!(Place::empty().ok(&["--version"]), format!("tenko {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_calls_are_explained_and_end_with_2() {
+    let place = Place::empty();
+    place.session(
+        "usage-errors",
+        &[
+            &[],
+            &["chekc"],
+            &["check", "--jsno"],
+            &["show"],
+            &["schedule"],
+            &["log", "a", "-n", "many"],
+            &["check", "--at", "2026-11-24T05:00"],
+            &["completions", "ksh"],
+            &["man", "chekc"],
+            &["notify", "retry", "seven"],
+        ],
+    );
+}
+
+#[test]
+fn completions_name_every_command_in_every_shell() {
+    let place = Place::empty();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = place.ok(&["completions", shell]);
+        assert!(COMMANDS.iter().all(|name| text.contains(name)), "{shell}: {text}");
+    }
+}
+
+#[test]
+fn bash_can_read_its_completions() {
+    let text = Place::empty().ok(&["completions", "bash"]);
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success());
+}
+
+#[test]
+fn there_is_a_manual_page_for_all_and_for_each() {
+    let place = Place::empty();
+    let main = place.ok(&["man"]);
+    assert!(main.contains("\n.TH tenko 1 "), "{main}");
+    for name in COMMANDS {
+        let page = place.ok(&["man", name]);
+        assert!(page.contains(&format!("\n.TH tenko-{name} 1 ")), "{page}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(&format!("\\fBtenko {name}\\fR")), "{page}");
+    }
+}

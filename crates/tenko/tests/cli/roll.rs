@@ -1,0 +1,182 @@
+//! `check`, `jobs`, `show` and `log`: what people read and what machines read.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::place::Place;
+
+pub(crate) const FIVE: &str = r#"
+timezone = "Asia/Tokyo"
+
+[jobs.backup]
+every = "1d"
+max_runtime = "2h"
+description = "Everything, to the other site."
+runbook = "https://wiki.example/backup"
+
+[jobs.hourly-import]
+every = "1h"
+grace = "10m"
+
+[jobs.daily-report]
+every = "1d"
+
+[jobs.monthly-bill]
+cron = "0 6 1 * *"
+failures = 2
+recoveries = 3
+
+[jobs.paused-one]
+every = "1d"
+"#;
+
+/// A moment so many minutes ago.
+pub(crate) fn ago(minutes: i64) -> String {
+    (Timestamp::now() - SignedDuration::from_mins(minutes)).to_string()
+}
+
+/// Five jobs: one up, one missed, one failed, one of which nothing is known, one paused.
+pub(crate) fn five() -> Place {
+    let place = Place::with_config(FIVE);
+    place.ok(&["ping", "backup", "start", "--run-id", "00000000-0000-7000-8000-000000000001"]);
+    place.ok(&["ping", "daily-report", "fail", "--exit", "3", "-m", "disk full"]);
+    place.ok(&["ping", "hourly-import", "success", "--at", &ago(300)]);
+    place.ok(&["ping", "backup", "success", "--at", &ago(60), "-m", "4711 files"]);
+    place.ok(&["pause", "paused-one"]);
+    place
+}
+
+#[test]
+fn people_read_the_roll() {
+    let place = five();
+    place.session(
+        "roll",
+        &[
+            &["jobs"],
+            &["check"],
+            &["jobs"],
+            &["check", "backup"],
+            &["check", "paused-one", "monthly-bill"],
+            &["show", "backup"],
+            &["show", "hourly-import"],
+            &["show", "daily-report"],
+            &["show", "monthly-bill"],
+            &["log", "backup"],
+            &["log", "hourly-import", "-n", "2"],
+            &["log", "daily-report", "--output"],
+            &["log", "monthly-bill", "--since", "36h"],
+        ],
+    );
+}
+
+#[test]
+fn machines_read_the_same() {
+    let place = five();
+    place.session(
+        "roll-json",
+        &[
+            &["check", "--json"],
+            &["jobs", "--json"],
+            &["show", "backup", "--json"],
+            &["show", "hourly-import", "--json"],
+            &["log", "backup", "--json"],
+            &["log", "hourly-import", "--json"],
+            &["log", "daily-report", "--json"],
+        ],
+    );
+}
+
+#[test]
+fn nothing_at_all_is_known_at_the_beginning() {
+    Place::empty().session(
+        "roll-empty",
+        &[&["jobs"], &["check"], &["jobs", "--json"], &["check", "--json"], &["notify", "list"]],
+    );
+}
+
+#[test]
+fn an_unknown_job_is_no_job_and_perhaps_another_is_meant() {
+    let place = five();
+    let mut calls: Vec<Vec<&str>> = Vec::new();
+    for command in ["check", "show", "log", "pause", "resume", "forget"] {
+        calls.push(vec![command, "daily-rport"]);
+    }
+    calls.extend([
+        vec!["show", "x"],
+        vec!["check", "x"],
+        vec!["check", "backup", "../x"],
+        vec!["log", "backup", "--since", "soon"],
+    ]);
+    let calls: Vec<&[&str]> = calls.iter().map(Vec::as_slice).collect();
+    place.session("roll-unknown-job", &calls);
+}
+
+#[test]
+fn exit_codes_tell_up_down_and_could_not_tell_apart() {
+    let place = Place::with_config("[jobs.a]\nevery = \"1d\"\n[jobs.b]\nevery = \"1d\"\n");
+    place.ok(&["ping", "a"]);
+    place.ok(&["ping", "b"]);
+    assert_eq!(place.run(&["check"]).code, 0);
+    place.ok(&["ping", "b", "fail"]);
+    assert_eq!(place.run(&["check"]).code, 1);
+    assert_eq!(place.run(&["check", "a"]).code, 0);
+    assert_eq!(place.run(&["check", "c"]).code, 2);
+    assert_eq!(place.run(&["check", "--store", "file:///no/such/dir"]).code, 3);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_named() {
+    let place = Place::empty().env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "planted-secret");
+    let place = place.env("AWS_REGION", "eu-central-1").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let place = place.env("AWS_ALLOW_HTTP", "true");
+    std::fs::write(place.path("file"), "").unwrap();
+    let file = format!("file://{}", place.path("file").display());
+    let no_database = format!("sqlite://{}", place.path("no/such.db").display());
+    place.session(
+        "roll-no-store",
+        &[
+            &["check", "--store", "file:///no/such/dir"],
+            &["jobs", "--store", "file:///no/such/dir"],
+            &["check", "--store", &file],
+            &["check", "--store", &no_database],
+            &["check", "--store", "s3://bucket/prefix"],
+            &["check", "--store", "ftp://example.org/x"],
+            &["check", "--store", "nonsense"],
+            &["check", "--store", ""],
+        ],
+    );
+}
+
+#[test]
+fn a_dry_run_tells_what_was_and_what_will_be_and_changes_nothing() {
+    let place = Place::with_config("[jobs.a]\nevery = \"1h\"\ngrace = \"10m\"\n");
+    let url = format!("file://{}", place.path("store").display());
+    let place = place.env("TENKO_STORE", &url);
+    std::fs::create_dir(place.path("store")).unwrap();
+    place.ok(&["ping", "a", "success", "--at", &ago(50)]);
+    place.was_received("store", SystemTime::now() - Duration::from_mins(50));
+    assert_eq!(place.run(&["check"]).code, 0);
+    let before = place.json(&["show", "a"]);
+    let later = (Timestamp::now() + SignedDuration::from_hours(3)).to_string();
+    let verdict_at = |at: &str| place.json(&["check", "--dry-run", "--at", at])["jobs"][0]["verdict"].clone();
+    assert_eq!(verdict_at(&later), json!("down"));
+    assert_eq!(verdict_at(&ago(30)), json!("up"));
+    assert_eq!(verdict_at(&ago(60)), json!("new"));
+    assert_eq!(place.run(&["check", "--dry-run", "--at", &later]).code, 1);
+    assert_eq!(place.run(&["check", "--dry-run"]).code, 0);
+    assert_eq!(place.json(&["show", "a"]), before);
+    place.session(
+        "check-dry-run",
+        &[&["check", "--dry-run", "--at", &later], &["check", "--dry-run", "--at", "yesterday"]],
+    );
+}
+
+#[test]
+fn a_dry_run_stores_no_evidence_of_having_been() {
+    let place = Place::with_config("[jobs.a]\nevery = \"1h\"\n");
+    place.ok(&["ping", "a"]);
+    place.run(&["check", "--dry-run"]);
+    assert_eq!(place.json(&["jobs"])["called_at"], json!(null));
+}

@@ -1,0 +1,12 @@
+//! The founding case: something else writes an object, and the roll call asks whether it is there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bucket;
+
+mod blind;
+mod dry;
+mod files;
+mod quality;
+mod requests;
+mod timeline;

@@ -1,0 +1,99 @@
+//! What a roll call costs: HEAD for what is waited for, and nothing while nothing is.
+
+use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
+
+use super::bucket::{DAILY, Morning};
+
+const TODAY: &str = "2026-11-24/evidence.txt";
+
+#[tokio::test]
+async fn while_nothing_is_due_nothing_is_asked() {
+    let morning = Morning::with(DAILY).await;
+    morning.upload("23 05:10", "2026-11-23/evidence.txt", "ok");
+    assert_eq!(morning.at("23 06:30").await, "up since 23 05:10");
+    assert_eq!(morning.asked(), (1, 0));
+    for time in ["23 07:00", "23 12:00", "24 00:30", "24 04:58"] {
+        assert_eq!(morning.at(time).await, "up");
+    }
+    assert_eq!(morning.asked(), (0, 0));
+}
+
+#[tokio::test]
+async fn an_object_that_is_there_costs_one_head() {
+    let morning = Morning::with(DAILY).await;
+    morning.upload("23 05:10", "2026-11-23/evidence.txt", "ok");
+    morning.at("23 06:30").await;
+    morning.asked();
+    morning.upload("24 05:20", TODAY, "ok");
+    assert_eq!(morning.at("24 05:30").await, "up");
+    assert_eq!(morning.asked(), (1, 0));
+    assert_eq!(morning.at("24 05:40").await, "up");
+    assert_eq!(morning.asked(), (0, 0));
+}
+
+#[tokio::test]
+async fn one_that_is_not_there_costs_one_head_and_one_list_for_whether_there_is_a_bucket() {
+    let morning = Morning::with(DAILY).await;
+    morning.upload("23 05:10", "2026-11-23/evidence.txt", "ok");
+    morning.at("23 06:30").await;
+    morning.asked();
+    assert_eq!(morning.at("24 05:30").await, "late");
+    assert_eq!(morning.asked(), (1, 1));
+    assert_eq!(morning.at("24 06:30").await, "down missed since 24 06:00");
+    assert_eq!(morning.asked(), (1, 1));
+}
+
+#[tokio::test]
+async fn after_a_long_absence_at_most_31_dues_are_asked_for() {
+    let morning =
+        Morning::with(&DAILY.replace("0 5 * * *", "0 * * * *").replace("{date}", "{%Y-%m-%dT%H}")).await;
+    morning.upload("10 05:05", "2026-11-10T05/evidence.txt", "ok");
+    assert_eq!(morning.at("10 05:10").await, "up since 10 05:05");
+    morning.asked();
+    // 259 hours.
+    assert_eq!(morning.at("20 23:30").await, "down missed since 10 07:00");
+    assert_eq!(morning.asked(), (31, 1));
+    assert_eq!(morning.at("20 23:40").await, "down");
+    assert_eq!(morning.asked().0, 1);
+}
+
+#[tokio::test]
+async fn a_silent_bucket_is_not_asked_for_all_of_a_hundred_jobs() {
+    let others: String = (1..100).map(|number| format!("\n[jobs.other{number}]\n{DAILY}")).collect();
+    let morning = Morning::with(&format!("{DAILY}{others}")).await;
+    morning.s3.inject(Ask::Head, 1000, Fault::Status(503));
+    let report = morning.roll_call("24 06:30").await;
+    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 100);
+    let (heads, _) = morning.asked();
+    // Each is tried three times. Of those under way when sixteen had failed, all are awaited.
+    assert!((3 * 16..=3 * 32).contains(&heads), "{heads}");
+    let last = &report.roll.states.last_key_value().unwrap().1.blind;
+    let problem = &last.as_ref().unwrap().problem;
+    assert!(problem.contains("was not asked for"), "{problem}");
+    // The next roll call asks again.
+    morning.s3.heal();
+    let report = morning.roll_call("24 06:40").await;
+    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 0);
+    assert_eq!(morning.asked(), (100, 1));
+}
+
+#[tokio::test]
+async fn before_a_miss_is_believed_the_store_is_asked_again_but_not_the_object() {
+    let other = TestS3::start().await;
+    let mut morning = Morning::with(DAILY).await;
+    morning.keep_in(other.open("roll", Key::Checker).await.unwrap());
+    assert_eq!(morning.at("24 04:00").await, "new");
+    morning.asked();
+    assert_eq!(morning.at("24 06:30").await, "down missed since 24 06:00");
+    assert_eq!(morning.asked(), (1, 1));
+}
+
+#[tokio::test]
+async fn two_buckets_are_told_apart() {
+    let elsewhere = DAILY.replace("tenko-test", "not-there");
+    let morning = Morning::with(&format!("{DAILY}\n[jobs.other]\n{elsewhere}")).await;
+    morning.upload("24 05:20", TODAY, "ok");
+    let report = morning.roll_call("24 06:30").await;
+    let blind = report.roll.states.iter().filter(|(_, state)| state.blind.is_some());
+    assert_eq!(blind.map(|(slug, _)| slug.as_str()).collect::<Vec<_>>(), ["other"]);
+}
