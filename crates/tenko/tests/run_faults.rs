@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use cli_support::recorder::Recorder;
 use cli_support::{ClosedPort, Place, Seen, until};
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
@@ -99,6 +100,43 @@ fn fault_91_what_waits_goes_along_with_the_next_run_that_is_stored() {
     assert!(matches!(with_bucket(&place, &bucket, &["check"]).code, 0 | 1));
     let log = with_bucket(&place, &bucket, &["log", "job", "--json"]).json();
     assert_eq!(log.as_array().unwrap().iter().filter(|entry| entry["kind"] == "fail").count(), 2);
+}
+
+#[test]
+fn fault_91_the_channels_are_told_once_that_evidence_could_not_be_stored() {
+    let place = Place::new();
+    let (closed, slack) = (ClosedPort::new(), Recorder::new());
+    let url = slack.url("/services/T0/planted-secret");
+    let config =
+        format!("notify = [\"ops\"]\n[channels.ops]\nslack = \"{url}\"\n[run]\nmask_env = [\"MINE\"]\n");
+    fs::write(place.path().join("tenko.toml"), config).unwrap();
+    let endpoint = format!("http://127.0.0.1:{}", closed.number());
+    let seen = with_bucket(&place, &endpoint, &RUN);
+    assert_eq!((seen.code, seen.text()), (9, "ran\n"), "{seen:?}");
+    assert!(seen.err.contains("ops was told") && !seen.err.contains("planted"), "{}", seen.err);
+    let heard = slack.heard();
+    assert_eq!(heard.len(), 1);
+    let told = String::from_utf8_lossy(&heard[0].body).into_owned();
+    assert!(told.contains("job") && told.contains("exit code 9"), "{told}");
+    let seen = with_bucket(&place, &endpoint, &RUN);
+    assert_eq!((seen.code, slack.heard().len()), (9, 1), "{}", seen.err);
+    let bucket = bucket();
+    assert_eq!(with_bucket(&place, &bucket, &["flush"]).code, 0);
+    assert_eq!((with_bucket(&place, &endpoint, &RUN).code, slack.heard().len()), (9, 2));
+}
+
+#[test]
+fn fault_91_a_channel_that_never_answers_does_not_keep_the_caller() {
+    let place = Place::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/services/planted-secret", silent.local_addr().unwrap());
+    let config = format!("notify = [\"ops\"]\n[channels.ops]\nslack = \"{url}\"\n");
+    fs::write(place.path().join("tenko.toml"), config).unwrap();
+    let began = Instant::now();
+    let seen = with_bucket(&place, &format!("http://{}", silent.local_addr().unwrap()), &RUN);
+    assert_eq!((seen.code, seen.text(), place.waiting()), (9, "ran\n", 2), "{seen:?}");
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert!(!seen.err.contains("planted"), "{}", seen.err);
 }
 
 #[test]
@@ -197,4 +235,39 @@ fn fault_87_a_signal_reaches_the_command_and_evidence_is_left() {
     let exits: Vec<_> = place.evidence("job", "fail").iter().map(|fail| fail["exit"].clone()).collect();
     let code = |code: u8| serde_json::json!({ "code": code });
     assert_eq!(exits, [code(5), serde_json::json!({"signal": 15}), code(6), code(7)]);
+}
+
+/// Holds the lock of whoever writes to a database in WAL mode: byte 120 of its index (sqlite.org/walformat.html).
+fn hold_writing(database: &std::path::Path) -> fs::File {
+    let index =
+        fs::OpenOptions::new().read(true).write(true).open(database.with_extension("db-shm")).unwrap();
+    let lock = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as i16,
+        l_whence: nix::libc::SEEK_SET as i16,
+        l_start: 120,
+        l_len: 1,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(&index, nix::fcntl::FcntlArg::F_SETLK(&lock)).unwrap();
+    index
+}
+
+#[test]
+fn fault_21_a_locked_database_costs_the_time_that_is_allowed_and_no_evidence() {
+    let place = Place::new();
+    let database = place.path().join("elsewhere.db");
+    fs::write(place.path().join("tenko.toml"), format!("store = \"sqlite://{}\"\n", database.display()))
+        .unwrap();
+    assert_eq!(place.run(&["--job", "job"], "exit 9").code, 9);
+    let lock = hold_writing(&database);
+    let began = Instant::now();
+    let seen = place.tenko(RUN);
+    assert_eq!((seen.code, seen.text()), (9, "ran\n"), "{seen:?}");
+    assert!(seen.err.contains("reporting took too long; the evidence is kept"), "{}", seen.err);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(place.waiting(), 1);
+    drop(lock);
+    let flushed = place.tenko(["flush"]);
+    assert_eq!(flushed.text(), format!("sqlite://{}: 1 sent, 0 left\n", database.display()), "{flushed:?}");
+    assert_eq!(place.evidence("job", "fail").len(), 2);
 }
