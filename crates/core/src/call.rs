@@ -55,7 +55,12 @@ impl Called {
 
 /// Calls the roll at `now` with evidence that is new since the last time, in any order and perhaps known already.
 /// What concerns one job does not touch another.
-pub fn call(roll: &mut Roll, roster: Roster<'_>, evidence: &[Evidence], now: Timestamp) -> Called {
+pub fn call<'a>(
+    roll: &mut Roll,
+    roster: Roster<'_>,
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+    now: Timestamp,
+) -> Called {
     let mut heard = sorted_by_job(evidence, now);
     let gaps = std::mem::take(&mut roll.gaps);
     let mut caller = Caller { gaps: &gaps, now, called: Called::default() };
@@ -63,17 +68,18 @@ pub fn call(roll: &mut Roll, roster: Roster<'_>, evidence: &[Evidence], now: Tim
     for (slug, job) in roster.jobs {
         let news = heard.remove(slug).unwrap_or_default();
         let blind = roster.blind.get(slug).map(String::as_str);
-        let known = roll.states.remove(slug);
-        let mut state = known.unwrap_or_else(|| caller.enrol(job, &news));
-        caller.alone(slug, &mut state, |caller, state| caller.judge(job, state, &news, blind));
-        roll.states.insert(slug.clone(), state);
+        let state = roll.states.entry(slug.clone()).or_insert_with(|| caller.enrol(job, &news));
+        caller.alone(slug, state, |caller, state| caller.judge(job, state, &news, blind));
     }
     let called = caller.called;
     roll.gaps = gaps;
     called
 }
 
-fn sorted_by_job(evidence: &[Evidence], now: Timestamp) -> HashMap<&Slug, Vec<&Evidence>> {
+fn sorted_by_job<'a>(
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+    now: Timestamp,
+) -> HashMap<&'a Slug, Vec<&'a Evidence>> {
     let mut by_job: HashMap<&Slug, Vec<&Evidence>> = HashMap::new();
     for piece in evidence {
         by_job.entry(&piece.job).or_default().push(piece);

@@ -120,13 +120,13 @@ impl Checker {
     async fn call_and_deliver(&self, now: Timestamp, outage: Option<&Outage>) -> Result<Report, StoreError> {
         let holder = Uuid::new_v4();
         for _ in 0..TRIES {
-            let snapshot = self.store.load().await?;
-            let previous = snapshot.roll.called_at;
-            let mut decision = self.decide(&snapshot, outage, now).await?;
+            let Snapshot { version, roll } = self.store.load().await?;
+            let previous = roll.called_at;
+            let mut decision = self.decide(roll, outage, now).await?;
             let at = decision.at;
             let batches = decision.roll.outbox.claim(holder, at);
             let changes = &decision.called.changes;
-            match self.store.commit(snapshot.version, &decision.roll, changes).await? {
+            match self.store.commit(version, &decision.roll, changes).await? {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
@@ -152,19 +152,20 @@ impl Checker {
     /// arrives meanwhile is missed; if the store has received something later than that, this clock is behind.
     async fn decide(
         &self,
-        snapshot: &Snapshot,
+        roll: Roll,
         outage: Option<&Outage>,
         now: Timestamp,
     ) -> Result<Decision, StoreError> {
-        let news = self.store.news(&snapshot.roll.cursor, now).await?;
+        let news = self.store.news(&roll.cursor, now).await?;
         let received = news.evidence.iter().filter_map(|piece| piece.received_at).max();
         let now = received.map_or(now, |received| received.max(now));
-        let mut decision = self.judge(snapshot, &news, outage, now, None).await?;
-        if let Some(miss) = decision.called.earliest_miss().filter(|_| self.store.may_overlook()) {
+        let as_it_was = self.store.may_overlook().then(|| roll.clone());
+        let mut decision = self.judge(roll, &news, outage, now, None).await?;
+        if let Some((miss, roll)) = decision.called.earliest_miss().zip(as_it_was) {
             let from = miss.checked_sub(SECOND_LOOK).unwrap_or(Timestamp::MIN);
             let mut again = news.clone();
             again.evidence.extend(self.store.between(None, from, Timestamp::MAX).await?);
-            decision = self.judge(snapshot, &again, outage, now, Some(decision.seen)).await?;
+            decision = self.judge(roll, &again, outage, now, Some(decision.seen)).await?;
         }
         let Decision { roll, called, seen, .. } = &mut decision;
         let evidence: Vec<&Evidence> = news.evidence.iter().chain(&seen.evidence).collect();
@@ -176,13 +177,12 @@ impl Checker {
     /// Judges by what is new and by the objects that are seen, or were seen already.
     async fn judge(
         &self,
-        snapshot: &Snapshot,
+        mut roll: Roll,
         news: &News,
         outage: Option<&Outage>,
         now: Timestamp,
         seen: Option<Seen>,
     ) -> Result<Decision, StoreError> {
-        let mut roll = snapshot.roll.clone();
         if let Some(outage) = outage {
             roll.add_gap(Gap { from: outage.since, to: now });
         }
@@ -192,9 +192,9 @@ impl Checker {
             Some(seen) => seen,
             None => objects::look(&self.config, &members.jobs, &roll, now).await,
         };
-        let evidence: Vec<Evidence> = news.evidence.iter().chain(&seen.evidence).cloned().collect();
+        let evidence = news.evidence.iter().chain(&seen.evidence);
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
-        let mut called = call::call(&mut roll, roster, &evidence, now);
+        let mut called = call::call(&mut roll, roster, evidence, now);
         called.changes.jobs.extend(members.declared);
         let unjudged = called.unjudged.iter();
         members.warnings.extend(unjudged.map(|slug| {

@@ -16,7 +16,7 @@ const MEMORY: SignedDuration = SignedDuration::from_hours(24 * 92);
 pub async fn as_of(checker: &Checker, at: Timestamp) -> Result<Report, StoreError> {
     let snapshot = checker.store.load().await?;
     if snapshot.roll.called_at.is_none_or(|called| called <= at) {
-        let decision = checker.decide(&snapshot, None, at).await?;
+        let decision = checker.decide(snapshot.roll, None, at).await?;
         return Ok(report(at, decision.roll, decision.jobs, decision.called, decision.warnings));
     }
     let from = at.checked_sub(MEMORY).unwrap_or(Timestamp::MIN);
@@ -43,8 +43,12 @@ async fn rebuild(
     let mut roll = Roll { gaps: now.gaps, declarations: now.declarations, ..Roll::default() };
     roll.gaps.retain(|gap| gap.to <= at);
     let seen = objects::look_back(&checker.config, &jobs, &roll, at).await;
-    let all: Vec<Evidence> = evidence.iter().chain(&seen.evidence).cloned().collect();
-    let called = call::call(&mut roll, Roster { jobs: &jobs, blind: &seen.blind }, &all, at);
+    let called = call::call(
+        &mut roll,
+        Roster { jobs: &jobs, blind: &seen.blind },
+        evidence.iter().chain(&seen.evidence),
+        at,
+    );
     for (slug, state) in &mut roll.states {
         state.paused = now.states.get(slug).and_then(|state| state.paused).filter(|since| *since <= at);
     }
