@@ -132,17 +132,17 @@ impl Bucket {
 }
 
 /// The dues for which an object is looked for: all that are open, the newest that was missed, because its object may
-/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll.
+/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll; now, if there was none.
 fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     let anchor = state.map_or(now, |state| state.fold.anchor);
     let soon = now.checked_add(job.limits.early).unwrap_or(now);
-    let last = job.schedule.previous_due(anchor, soon);
+    let last = job.schedule.previous_due(anchor, soon).unwrap_or(now);
     let open = state.and_then(|state| state.fold.due);
     let mut dues: Vec<Timestamp> = std::iter::successors(open, |due| job.schedule.next_due(anchor, *due))
         .take_while(|due| *due <= now)
         .collect();
     let missed = state.is_none_or(|state| state.fold.unanswered.is_some() || state.last_success.is_none());
-    dues.extend(last.filter(|_| missed));
+    dues.extend(missed.then_some(last));
     dues.sort();
     dues.dedup();
     dues.drain(..dues.len().saturating_sub(MOST_DUES));
