@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::schedule::Direction;
 use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
 use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
 use tenko_store::{ErrorKind, StoreError};
@@ -132,17 +133,17 @@ impl Bucket {
 }
 
 /// The dues for which an object is looked for: all that are open, the newest that was missed, because its object may
-/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll.
+/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll; now, if there was none.
 fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     let anchor = state.map_or(now, |state| state.fold.anchor);
     let soon = now.checked_add(job.limits.early).unwrap_or(now);
-    let last = job.schedule.previous_due(anchor, soon);
+    let last = job.schedule.previous_due(anchor, soon).unwrap_or(now);
     let open = state.and_then(|state| state.fold.due);
-    let mut dues: Vec<Timestamp> = std::iter::successors(open, |due| job.schedule.next_due(anchor, *due))
-        .take_while(|due| *due <= now)
-        .collect();
+    let newest_first = job.schedule.occurrences(anchor, just_after(now), Direction::Back);
+    let waiting = newest_first.take_while(|due| open.is_some_and(|open| *due >= open));
+    let mut dues: Vec<Timestamp> = waiting.take(MOST_DUES).collect();
     let missed = state.is_none_or(|state| state.fold.unanswered.is_some() || state.last_success.is_none());
-    dues.extend(last.filter(|_| missed));
+    dues.extend(missed.then_some(last));
     dues.sort();
     dues.dedup();
     dues.drain(..dues.len().saturating_sub(MOST_DUES));
@@ -183,6 +184,10 @@ fn evidence(question: &Question<'_>, key: &str, found: &ObjectMeta, now: Timesta
     let mut evidence = Evidence::new(job.slug.clone(), run, kind, at);
     evidence.report.message = problem.map(|problem| format!("{}/{key} {problem}", object.base()));
     evidence
+}
+
+fn just_after(now: Timestamp) -> Timestamp {
+    now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(now)
 }
 
 fn before(next: Timestamp, early: SignedDuration) -> Timestamp {

@@ -139,3 +139,28 @@ async fn a_job_that_is_paused_is_not_asked_about_and_not_unknown() {
     }
     assert_eq!(morning.told(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unknown() {
+    // Port 1 of the loopback interface is nobody's.
+    let nobody = DAILY.replace("evidence.txt", "evidence.txt?endpoint=http://127.0.0.1:1&allow_http=true");
+    let morning = Morning::with(&nobody).await;
+    for time in ["24 06:30", "24 06:40", "24 06:50"] {
+        assert_eq!(morning.at(time).await, "unknown");
+    }
+    let said = morning.said("unknown");
+    assert!(said.starts_with("can't read s3://tenko-test/2026-11-24/evidence.txt: "), "{said}");
+    assert!(said.contains("refused"), "{said}");
+    assert_eq!(morning.asked(), (0, 0));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_can_not_be_used_is_unknown_with_a_hint() {
+    let plain = DAILY.replace("evidence.txt", "evidence.txt?endpoint=http://127.0.0.1:1&allow_http=false");
+    let morning = Morning::with(&plain).await;
+    for time in ["24 06:30", "24 06:40", "24 06:50"] {
+        assert_eq!(morning.at(time).await, "unknown");
+    }
+    let said = morning.said("unknown");
+    assert!(said.contains("without TLS") && said.contains("allow_http=true"), "{said}");
+}

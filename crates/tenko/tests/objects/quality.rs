@@ -59,3 +59,26 @@ async fn one_that_is_too_old_is_bad_evidence() {
     morning.upload("24 05:20", "latest/evidence.txt", "ok");
     assert_eq!(morning.at("24 05:30").await, "up since 24 05:20");
 }
+
+#[tokio::test]
+async fn the_same_bad_object_counts_once_however_often_it_is_seen() {
+    let morning = Morning::with(&format!("{DAILY}\nmin_size = 1\nfailures = 2")).await;
+    morning.upload("23 05:20", "2026-11-23/evidence.txt", "ok");
+    assert_eq!(morning.at("23 05:30").await, "up since 23 05:20");
+    morning.upload("24 05:20", TODAY, "");
+    for time in ["24 05:30", "24 05:40", "24 06:30"] {
+        assert_eq!(morning.at(time).await, "up");
+    }
+    morning.upload("25 05:20", "2026-11-25/evidence.txt", "");
+    assert_eq!(morning.at("25 05:30").await, "down bad_evidence since 25 05:20");
+    assert_eq!(morning.told(), ["down"]);
+}
+
+#[tokio::test]
+async fn keys_of_any_letters_are_found() {
+    for name in ["日報 1+2.txt", "a%20b.txt", "a&b=c;d.txt", "it's (new)!.txt", "~x,y@z:.txt"] {
+        let morning = Morning::with(&DAILY.replace("evidence.txt", name)).await;
+        morning.upload("24 05:20", &format!("2026-11-24/{name}"), "ok");
+        assert_eq!(morning.at("24 05:30").await, "up since 24 05:20", "{name}");
+    }
+}

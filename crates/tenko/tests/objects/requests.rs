@@ -1,5 +1,7 @@
 //! What a roll call costs: HEAD for what is waited for, and nothing while nothing is.
 
+use std::time::{Duration, Instant};
+
 use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
 
 use super::bucket::{DAILY, Morning};
@@ -55,6 +57,18 @@ async fn after_a_long_absence_at_most_31_dues_are_asked_for() {
     assert_eq!(morning.asked(), (31, 1));
     assert_eq!(morning.at("20 23:40").await, "down");
     assert_eq!(morning.asked().0, 1);
+}
+
+#[tokio::test]
+async fn a_month_of_seconds_is_not_walked_through() {
+    let job = "every = \"1s\"\ngrace = \"1s\"\nobject = \"s3://tenko-test/{%H%M%S}.txt\"";
+    let morning = Morning::with(job).await;
+    assert_eq!(morning.at("01 05:00").await, "new");
+    morning.asked();
+    let begin = Instant::now();
+    assert!(morning.at("30 05:00").await.starts_with("down missed"));
+    assert_eq!(morning.asked(), (31, 1));
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -128,3 +128,20 @@ async fn every_hour_has_an_object_of_its_own() {
     morning.upload("24 07:20", "20261124T06.txt", "late");
     assert_eq!(morning.at("24 07:30").await, "up");
 }
+
+#[tokio::test]
+async fn an_object_that_is_to_be_renewed_every_hour() {
+    let job = "every = \"1h\"\ngrace = \"10m\"\nobject = \"s3://tenko-test/latest.txt\"";
+    let morning = Morning::with(job).await;
+    morning.upload("24 03:30", "latest.txt", "ok");
+    assert_eq!(morning.at("24 04:00").await, "up since 24 03:30");
+    morning.upload("24 04:20", "latest.txt", "ok");
+    assert_eq!(morning.at("24 05:05").await, "up");
+    morning.upload("24 05:22", "latest.txt", "ok");
+    assert_eq!(morning.at("24 05:25").await, "up");
+    assert_eq!(morning.at("24 06:25").await, "late");
+    assert_eq!(morning.at("24 06:40").await, "down missed since 24 06:32");
+    morning.upload("24 06:50", "latest.txt", "ok");
+    assert_eq!(morning.at("24 06:55").await, "up since 24 06:50");
+    assert_eq!(morning.told(), ["down", "up"]);
+}
