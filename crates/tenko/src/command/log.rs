@@ -49,7 +49,7 @@ enum Entry {
         kind: &'static str,
         exit: Option<Exit>,
         late_delivered: bool,
-        report: Report,
+        report: Box<Report>,
         problem: Option<String>,
     },
     Flip(Flip),
@@ -177,7 +177,7 @@ fn entry(evidence: Evidence, problem: Option<String>) -> Entry {
         kind: evidence.kind.word(),
         exit,
         late_delivered: evidence.is_late_delivered(),
-        report: evidence.report,
+        report: Box::new(evidence.report),
         problem,
     }
 }
