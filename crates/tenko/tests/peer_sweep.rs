@@ -6,6 +6,7 @@
 //! at the call before or after.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
+#![expect(clippy::print_stdout, reason = "the figures are wanted")]
 
 mod cli_support;
 
