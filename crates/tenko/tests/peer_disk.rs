@@ -5,6 +5,7 @@
 mod cli_support;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -27,15 +28,23 @@ impl Disk {
         mount(&["-o", &format!("remount,{options}"), self.path.to_str().unwrap()]);
     }
 
-    /// Leaves no room.
+    /// Leaves no room. Each processor counts the blocks it took by itself for a while, so one refusal is not the end.
     fn fill(&self) {
-        let full =
-            std::io::copy(&mut std::io::repeat(0), &mut fs::File::create(self.path.join("ballast")).unwrap());
-        assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        fs::create_dir(self.path.join("ballast")).unwrap();
+        let mut refused = 0;
+        for number in 0.. {
+            let mut file = fs::File::create(self.path.join(format!("ballast/{number}"))).unwrap();
+            let full = std::io::copy(&mut std::io::repeat(0).take(64 << 10), &mut file);
+            refused = if full.is_ok() { 0 } else { refused + 1 };
+            assert!(full.is_ok() || full.unwrap_err().kind() == std::io::ErrorKind::StorageFull);
+            if refused == 50 {
+                return;
+            }
+        }
     }
 
     fn make_room(&self) {
-        fs::remove_file(self.path.join("ballast")).unwrap();
+        fs::remove_dir_all(self.path.join("ballast")).unwrap();
     }
 }
 
