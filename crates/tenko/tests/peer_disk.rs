@@ -116,11 +116,17 @@ fn fault_4_a_spool_on_a_full_disk_costs_evidence_and_nothing_else() {
     let closed = cli_support::ClosedPort::new();
     let url = format!("http://127.0.0.1:{}/ping/x", closed.number());
     let run = || place.run(&["--job", "job", "--report-timeout", "1s", "--to", &url], "echo ran; exit 7");
+    disk.fill();
+    let seen = run();
+    assert_eq!((seen.code, seen.text(), place.waiting()), (7, "ran\n", 0), "{seen:?}");
+    assert!(seen.err.contains("lost") && says_full(&seen.err), "{}", seen.err);
+    disk.make_room();
     assert_eq!((run().code, place.waiting()), (7, 1));
     disk.fill();
     let seen = run();
     assert_eq!((seen.code, seen.text(), place.waiting()), (7, "ran\n", 1), "{seen:?}");
-    assert!(seen.err.contains("lost") && says_full(&seen.err), "{}", seen.err);
+    assert!(seen.err.contains("kept") && seen.err.contains("1 older"), "{}", seen.err);
+    assert!(!seen.err.contains("/ping/x"), "{}", seen.err);
     disk.make_room();
     assert_eq!((run().code, place.waiting()), (7, 2));
 }
