@@ -17,6 +17,7 @@ use tenko_store::spool::Spool;
 
 use crate::config::Config;
 use crate::notify::Channels;
+use crate::printer;
 use healthchecks::{PingError, Pinger};
 
 /// The most evidence from the spool that is sent along with new evidence.
@@ -153,13 +154,20 @@ impl Courier {
         }
     }
 
-    /// Keeps evidence in the spool.
+    /// Keeps evidence in the spool. Says so if older evidence had to give way.
     pub fn keep(&self, evidence: &[Evidence]) -> std::io::Result<()> {
         let spool = Spool::for_store(&self.spool, self.destination.url())?;
         // A start that is sent later by ping would count as a start of now.
         let to_url = matches!(self.destination, Destination::Healthchecks(_));
+        let mut gave_way = 0;
         for piece in evidence.iter().filter(|piece| !to_url || piece.kind.is_end()) {
-            spool.put(piece)?;
+            gave_way += spool.put(piece)?;
+        }
+        if gave_way > 0 {
+            let shown = self.destination.shown();
+            printer::remark(&format!(
+                "tenko: {gave_way} older, for {shown}, had to give way on disk and are lost"
+            ));
         }
         Ok(())
     }
