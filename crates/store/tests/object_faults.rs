@@ -192,7 +192,8 @@ async fn a_server_that_hangs_is_given_up() {
     server.inject(Ask::Put, 10, Fault::Delay(Duration::from_secs(60)));
     let began = Instant::now();
     let error = store.append(&[evidence(1)]).await.unwrap_err();
-    insta::assert_snapshot!(std::error::Error::source(&error).unwrap(), @"the server did not answer in time");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.starts_with("127.0.0.1:") && why.ends_with(" did not answer in time"), "{why}");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(began.elapsed() < Duration::from_secs(10));
 }

@@ -162,7 +162,7 @@ pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestam
     }
 }
 
-/// The table of jobs.
+/// The table of jobs, and why some of them could not be judged.
 pub fn table(jobs: &[JobView], now: Timestamp) -> String {
     if jobs.is_empty() {
         return "no jobs yet: describe one in tenko.toml, or let one report with `tenko run --job NAME -- command`\n".into();
@@ -177,7 +177,12 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
-    printer::table(&["JOB", "VERDICT", "SINCE", "LAST SUCCESS", "NEXT DUE"], &rows)
+    let mut text = printer::table(&["JOB", "VERDICT", "SINCE", "LAST SUCCESS", "NEXT DUE"], &rows);
+    let problems = jobs.iter().filter_map(|view| Some((view, view.problem.as_ref()?)));
+    for (view, problem) in problems {
+        text.push_str(&format!("{}: {}\n", view.job, printer::one_line(problem)));
+    }
+    text
 }
 
 /// The verdict with its reason, in its colour.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use tenko_core::outbox::Item;
-use tenko_core::{Slug, Verdict};
+use tenko_core::{NoticeKind, Slug, Verdict};
 
 use super::Setup;
 use crate::checker::{self, Report};
@@ -108,13 +108,9 @@ fn answer<'a>(report: &'a Report, jobs: &'a [JobView]) -> Answer<'a> {
     }
 }
 
-/// The table, then what could not be told of, then what was told to people.
+/// The table, then what was told, and what could not be told.
 fn text(report: &Report, jobs: &[JobView]) -> String {
     let mut text = view::table(jobs, report.at);
-    let problems = jobs.iter().filter_map(|view| Some((view, view.problem.as_ref()?)));
-    for (view, problem) in problems {
-        text.push_str(&format!("{}: {}\n", view.job, printer::one_line(problem)));
-    }
     if report.delivered > 0 {
         text.push_str(&format!("{} delivered\n", counted(report.delivered)));
     }
@@ -141,7 +137,23 @@ pub(super) fn undelivered(item: &Item, now: Timestamp) -> String {
         Status::Claimed { .. } => ("is being delivered".to_owned(), "; the last time: "),
     };
     let why = item.last_error.as_deref().map(|error| format!("{said}{}", printer::one_line(error)));
-    format!("notice {} of {} to {} {fate}{}", notice.id, notice.job, notice.channel, why.unwrap_or_default())
+    let what = what_it_tells(notice.kind);
+    let age = words::distance(notice.created_at, now);
+    let head = format!("notice {} to {} ({} {what}, {age})", notice.id, notice.channel, notice.job);
+    format!("{head} {fate}{}", why.unwrap_or_default())
+}
+
+/// What a notice says of its job.
+fn what_it_tells(kind: NoticeKind) -> &'static str {
+    match kind {
+        NoticeKind::Down => "is down",
+        NoticeKind::Up => "is up again",
+        NoticeKind::Reminder(_) => "is still down",
+        NoticeKind::Unknown => "can't be judged",
+        NoticeKind::Known => "can be judged again",
+        NoticeKind::Unstored => "left evidence that could not be stored",
+        NoticeKind::Test => "is a test",
+    }
 }
 
 /// Something down weighs more than something unknown.

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::Setup;
+use super::setup::{Known, Setup};
 use crate::cli::Common;
 use crate::error::CommandError;
-use crate::printer;
 use crate::view::{self, JobView};
+use crate::{printer, words};
 
 /// List all jobs, as the last roll call and the time since then leave them.
 ///
@@ -38,12 +38,22 @@ impl Jobs {
             printer::print_json(&Listing { at: known.now, called_at: known.roll().called_at, jobs })?;
         } else {
             printer::print(&view::table(&jobs, known.now))?;
-            let called = match known.roll().called_at {
-                Some(at) => format!("roll last called {}", crate::words::distance(at, known.now)),
-                None => "the roll has never been called: tenko check calls it".into(),
-            };
-            printer::remark(&called);
+            remarks(&known);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How old this is, and whether anybody would be told.
+fn remarks(known: &Known) {
+    let called = match known.roll().called_at {
+        Some(at) => format!("roll last called {}", words::distance(at, known.now)),
+        None => "the roll has never been called: tenko check calls it".into(),
+    };
+    printer::remark(&called);
+    let untold = known.jobs.values().filter(|job| job.channels.is_empty()).count();
+    if untold > 0 {
+        let all = known.jobs.len();
+        printer::remark(&format!("nobody is told about {untold} of {all} jobs: name channels in notify"));
     }
 }

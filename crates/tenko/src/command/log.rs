@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -28,8 +28,8 @@ pub struct Log {
     #[arg(long, value_name = "LENGTH", default_value = "7d")]
     since: String,
     /// At most so many lines; the newest are kept
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
-    lines: usize,
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = value_parser!(u32).range(1..=100_000))]
+    lines: u32,
     /// Print what the runs printed, too
     #[arg(long)]
     output: bool,
@@ -63,14 +63,15 @@ impl Log {
         let known = Setup::load(common)?.known().await?;
         let (job, _) = known.job(&self.job)?;
         let from = known.now.checked_sub(since).unwrap_or(Timestamp::MIN);
-        let facts = known.store.facts(&job.slug, self.lines).await?;
+        let lines = self.lines as usize;
+        let facts = known.store.facts(&job.slug, lines).await?;
         let evidence = known.store.between(Some(&job.slug), from, Timestamp::MAX).await?;
-        let newest = evidence.len().saturating_sub(self.lines);
+        let newest = evidence.len().saturating_sub(lines);
         let mut entries = with_bodies(&known.store, &evidence[newest..]).await?;
         entries.extend(facts.flips.into_iter().filter(|flip| flip.at >= from).map(Entry::Flip));
         entries.extend(facts.missed.into_iter().filter(|missed| missed.last >= from).map(Entry::Missed));
         entries.sort_by_key(Entry::at);
-        entries.drain(..entries.len().saturating_sub(self.lines));
+        entries.drain(..entries.len().saturating_sub(lines));
         if self.json {
             printer::print_json(&entries)?;
         } else {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -35,8 +35,8 @@ pub struct Preview {
     #[arg(long)]
     back: bool,
     /// How many
-    #[arg(short = 'n', value_name = "COUNT", default_value_t = 10)]
-    count: usize,
+    #[arg(short = 'n', value_name = "COUNT", default_value_t = 10, value_parser = value_parser!(u32).range(1..=100_000))]
+    count: u32,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -104,7 +104,7 @@ impl Preview {
             at = if self.back { schedule.previous_due(from, at) } else { schedule.next_due(from, at) }?;
             Some(at)
         };
-        std::iter::from_fn(next).take(self.count).collect()
+        std::iter::from_fn(next).take(self.count as usize).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Setup;
 use crate::checker::{Checker, Report};
 use crate::cli::Common;
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::{printer, words};
 
 /// The longest sleep, unless the configuration says otherwise: how late new evidence is noticed at most.
@@ -50,7 +50,11 @@ impl Watch {
         loop {
             let next = match checker.roll_call().await {
                 Ok(report) => {
-                    tell(&report)?;
+                    match tell(&report) {
+                        Err(gone) if gone.kind == Kind::BrokenPipe => return Err(gone),
+                        // That it can't be written down is no reason to stop watching.
+                        told => told.unwrap_or_else(|error| printer::complain(&error)),
+                    }
                     next_call(&checker, &report)
                 }
                 Err(error) => {

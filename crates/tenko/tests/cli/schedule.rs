@@ -112,5 +112,6 @@ fn no_number_of_dues_is_too_many_and_an_end_of_time_is_no_error() {
     assert_eq!(all.lines().count(), 5001);
     let last = ["schedule", "0 0 1 1 *", "-n", "3", "--from", "9999-06-01T00:00:00Z"];
     assert_eq!(place.ok(&last), "never\n");
-    assert_eq!(place.ok(&["schedule", "@daily", "-n", "0"]), "never\n");
+    assert_eq!(place.run(&["schedule", "@daily", "-n", "0"]).code, 2);
+    assert_eq!(place.run(&["schedule", "@daily", "-n", "99999999999"]).code, 2);
 }

@@ -1,6 +1,7 @@
 //! Stores that a newer version wrote, that are damaged, or that are something else.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -113,9 +114,12 @@ fn a_database_that_may_not_be_read_is_named() {
     let place = Place::empty();
     std::fs::create_dir(place.path("state")).unwrap();
     std::fs::write(place.path("state/tenko.db"), "").unwrap();
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(place.path("state"), PermissionsExt::from_mode(0o700)).unwrap();
+    let permit =
+        |mode| std::fs::set_permissions(place.path("state"), PermissionsExt::from_mode(mode)).unwrap();
+    permit(0o000);
     let url = format!("sqlite://{}", place.path("state/tenko.db").display());
     let said = place.as_nobody(&["jobs", "--store", &url]);
+    // So that it can be removed.
+    permit(0o700);
     place.snapshot("stored-forbidden", &said.to_string());
 }

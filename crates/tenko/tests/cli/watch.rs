@@ -129,6 +129,26 @@ fn a_store_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn a_full_disk_behind_its_output_does_not_stop_it_but_a_reader_that_goes_away_does() {
+    let place = Place::with_config(TWO);
+    place.ok(&["ping", "a"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = place.command(&["watch"]).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let (_, out) = mpsc::channel();
+    let watcher = Watcher { err: lines(child.stderr.take().unwrap()), out, child };
+    line(&watcher.err, "can't write to standard output");
+    place.ok(&["ping", "b"]);
+    line(&watcher.err, "can't write to standard output");
+    assert_eq!(watcher.ends(Signal::SIGTERM), Some(0));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    place.ok(&["ping", "a", "fail"]);
+    let output = place.command(&["watch"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+}
+
+#[test]
 fn it_does_not_start_with_a_broken_configuration() {
     let place = Place::with_config("[jobs.a]\ncorn = \"0 5 * * *\"\n");
     place.session("watch-broken", &[&["watch"], &["watch", "--store", "nonsense"]]);
