@@ -4,8 +4,6 @@
 //!
 //! Left out are calls that change nothing outside the process (memory, signal masks, waiting): a kill there is a kill
 //! at the call before or after.
-
-#![expect(clippy::print_stdout, reason = "the counts are figures that are asked for")]
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 #![expect(clippy::print_stdout, reason = "the figures are wanted")]
