@@ -133,8 +133,12 @@ impl Bucket {
 }
 
 /// The dues for which an object is looked for: all that are open, the newest that was missed, because its object may
-/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll; now, if there was none.
+/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll; now, if
+/// there was none. None while the job is paused.
 fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
+    if state.is_some_and(|state| state.paused.is_some()) {
+        return Vec::new();
+    }
     let anchor = state.map_or(now, |state| state.fold.anchor);
     let soon = now.checked_add(job.limits.early).unwrap_or(now);
     let last = job.schedule.previous_due(anchor, soon).unwrap_or(now);

@@ -134,10 +134,11 @@ async fn a_job_that_is_paused_is_not_asked_about_and_not_unknown() {
     let mut morning = Morning::daily().await;
     morning.look_as(Key::Getter);
     morning.pause("24 05:30").await;
+    morning.asked();
     for time in ["24 06:30", "24 06:40", "24 06:50"] {
         assert_eq!(morning.at(time).await, "paused");
     }
-    assert_eq!(morning.told(), [""; 0]);
+    assert_eq!((morning.told(), morning.asked()), (vec![], (0, 0)));
 }
 
 #[tokio::test]
