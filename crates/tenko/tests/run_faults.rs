@@ -56,6 +56,10 @@ fn fault_93_a_broken_configuration_is_said_and_the_command_runs() {
     let seen = place.run(&["--job", "job", "--config", "/nonexistent/tenko.toml"], "echo ran; exit 9");
     assert_eq!((seen.code, seen.text()), (9, "ran\n"), "{seen:?}");
     assert!(seen.err.contains("/nonexistent/tenko.toml"), "{}", seen.err);
+    // Which store is meant is known when the configuration can be read again.
+    assert!(place.waiting() >= 4, "{}", place.waiting());
+    let flushed = place.tenko(["flush"]);
+    assert_eq!((flushed.code, place.waiting()), (0, 0), "{flushed:?}");
     assert_eq!(place.evidence("job", "fail").len(), 4);
 }
 
