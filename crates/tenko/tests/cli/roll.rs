@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::place::Place;
+use crate::place::{Place, Said};
 
 pub(crate) const FIVE: &str = r#"
 timezone = "Asia/Tokyo"
@@ -179,4 +179,25 @@ fn a_dry_run_stores_no_evidence_of_having_been() {
     place.ok(&["ping", "a"]);
     place.run(&["check", "--dry-run"]);
     assert_eq!(place.json(&["jobs"])["called_at"], json!(null));
+}
+
+#[test]
+fn credentials_in_the_url_of_a_store_are_refused_and_never_shown() {
+    let place = Place::empty();
+    for url in [
+        "postgres://tenko:planted-secret@db/x",
+        "s3://AK:planted-secret@bucket/x",
+        "http://u:planted-secret@host/x",
+        "s3://bucket/x?secret=planted-secret",
+    ] {
+        for by_env in [false, true] {
+            let args: &[&str] = if by_env { &["check"] } else { &["check", "--store", url] };
+            let output = place.command(args).env("TENKO_STORE", url).output().unwrap();
+            let said = Said::of(&["check"], output);
+            assert_eq!(said.code, 2, "{said}");
+            assert!(!said.err.contains("planted-secret") && !said.out.contains("planted-secret"), "{said}");
+        }
+    }
+    let output = place.command(&["--help"]).env("TENKO_STORE", "s3://planted-secret").output().unwrap();
+    assert!(!Said::of(&["--help"], output).out.contains("planted-secret"));
 }
