@@ -65,7 +65,9 @@ impl Setup {
     pub async fn known(&self) -> Result<Known, CommandError> {
         let store = self.open_store().await?;
         let snapshot = store.load().await?;
-        let members = checker::members(&self.config, &snapshot.roll, &[]);
+        // A job that has reported since then is known, although nobody has judged it yet.
+        let news = store.news(&snapshot.roll.cursor, now).await?;
+        let members = checker::members(&self.config, &snapshot.roll, &news.evidence);
         Ok(Known { store, snapshot, jobs: members.jobs, now: Timestamp::now() })
     }
 }
