@@ -101,7 +101,7 @@ fn known(place: &Place, store: &str) -> BTreeSet<String> {
     };
     let check = call(&["check", "--json"]);
     assert_eq!(check["warnings"].as_array().map(Vec::len), Some(0), "{check}");
-    let log = call(&["log", "job", "--json", "-n", "1000000"]);
+    let log = call(&["log", "job", "--json", "-n", "100000"]);
     let ends = log.as_array().unwrap().iter().filter(|entry| entry["kind"] == "success");
     ends.map(|entry| entry["run"].as_str().unwrap().to_owned()).collect()
 }

@@ -66,7 +66,7 @@ enum What {
 impl Ping {
     /// Does it.
     pub fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
-        let setup = Setup::load(common)?;
+        let setup = Setup::load_to_report(common);
         let evidence = self.evidence(&setup)?;
         let url = self.to.clone().unwrap_or_else(|| setup.store_url.clone());
         let mut courier = Courier::new(Destination::of(&url), &setup.state_dir);

@@ -15,6 +15,7 @@ use crate::cli::Common;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::notify::Channels;
+use crate::report;
 use crate::{place, printer};
 
 /// For how long one call of a store is tried again, if that may help.
@@ -44,6 +45,24 @@ impl Setup {
         Ok(Self { config: Arc::new(config), store_url, state_dir })
     }
 
+    /// Reads of the configuration what can be read, for whoever leaves evidence: that is not to be lost because of a
+    /// mistake elsewhere in the file. What is wrong is said. If it can't be told which store is meant, evidence waits.
+    pub fn load_to_report(common: &Common) -> Self {
+        let (config, errors) = Config::load_what_can_be(common.config.as_deref());
+        let config = config.unwrap_or_default();
+        let state_dir = place::state_dir();
+        let said = common.store.clone().or_else(|| config.store.clone());
+        let unsaid = || match &errors {
+            Some(_) => report::CONFIGURED.to_owned(),
+            None => place::default_store(&state_dir),
+        };
+        let store_url = said.unwrap_or_else(unsaid);
+        if let Some(errors) = errors {
+            printer::complain(&CommandError::usage(errors));
+        }
+        Self { config: Arc::new(config), store_url, state_dir }
+    }
+
     /// Opens the store.
     pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
         let store = open::open(&self.store_url, &OpenOptions::default()).await?;
@@ -66,9 +85,10 @@ impl Setup {
         let store = self.open_store().await?;
         let snapshot = store.load().await?;
         // A job that has reported since then is known, although nobody has judged it yet.
+        let now = Timestamp::now();
         let news = store.news(&snapshot.roll.cursor, now).await?;
         let members = checker::members(&self.config, &snapshot.roll, &news.evidence);
-        Ok(Known { store, snapshot, jobs: members.jobs, now: Timestamp::now() })
+        Ok(Known { store, snapshot, jobs: members.jobs, now })
     }
 }
 

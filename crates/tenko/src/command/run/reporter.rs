@@ -10,8 +10,9 @@ use tenko_core::Evidence;
 
 use super::{Run, evidence, length};
 use crate::cli::Common;
+use crate::command::Setup;
 use crate::config::Config;
-use crate::error::{CommandError, chain};
+use crate::error::chain;
 use crate::exec::Outcome;
 use crate::report::{self, Courier, Destination, Fate};
 use crate::{place, printer};
@@ -115,16 +116,10 @@ impl Reporter {
         tell(&config, &end, telling);
     }
 
-    /// What is wrong with the configuration is said, and does not matter to the command. What is right holds. If it can't
-    /// be told which store it names, evidence waits until somebody has mended it.
+    /// What is wrong with the configuration is said, and does not matter to the command. What is right holds.
     fn config(&self) -> Config {
-        let (config, errors) = Config::load_what_can_be(self.common.config.as_deref());
-        let mut config = config.unwrap_or_default();
-        if let Some(errors) = errors {
-            printer::complain(&CommandError::usage(errors));
-            config.store.get_or_insert_with(|| report::CONFIGURED.to_owned());
-        }
-        config
+        let setup = Setup::load_to_report(&self.common);
+        Config { store: Some(setup.store_url), ..Config::clone(&setup.config) }
     }
 
     fn plan_of(&self, config: &Config) -> Plan {
