@@ -103,12 +103,19 @@ pub struct Courier {
     destination: Destination,
     spool: PathBuf,
     pinger: Option<Pinger>,
+    is_configured: bool,
 }
 
 impl Courier {
     /// To `destination`, with the spool below `state_dir`.
     pub fn new(destination: Destination, state_dir: &std::path::Path) -> Self {
-        Self { destination, spool: state_dir.join("spool"), pinger: None }
+        Self { destination, spool: state_dir.join("spool"), pinger: None, is_configured: false }
+    }
+
+    /// To the store that the configuration names, if `is` so: what waited while that could not be read goes along.
+    #[must_use]
+    pub fn configured(self, is: bool) -> Self {
+        Self { is_configured: is, ..self }
     }
 
     /// Sends evidence, and waits until it is durable there or `until` has come.
@@ -182,7 +189,15 @@ impl Courier {
 
     /// When the destination can be reached, what waits for it goes along, as far as time allows.
     fn send_along(&mut self, until: Instant) {
-        let Ok(Some(spool)) = Spool::existing(&self.spool, self.destination.url()) else { return };
+        let own = self.destination.url().to_owned();
+        self.send_spool(&own, until);
+        if self.is_configured {
+            self.send_spool(CONFIGURED, until);
+        }
+    }
+
+    fn send_spool(&mut self, url: &str, until: Instant) {
+        let Ok(Some(spool)) = Spool::existing(&self.spool, url) else { return };
         let sent = spool.drain(ALONG, |evidence| {
             Instant::now() < until && self.send(std::slice::from_ref(evidence), until).is_ok()
         });

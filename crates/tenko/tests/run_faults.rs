@@ -64,6 +64,18 @@ fn fault_93_a_broken_configuration_is_said_and_the_command_runs() {
 }
 
 #[test]
+fn what_waited_for_the_configuration_goes_along_with_the_next_run() {
+    let place = Place::new();
+    fs::write(place.path().join("tenko.toml"), "jobs = [[[").unwrap();
+    place.run(&["--job", "job"], "exit 9");
+    assert!(place.waiting() >= 1);
+    fs::remove_file(place.path().join("tenko.toml")).unwrap();
+    place.run(&["--job", "job"], "exit 8");
+    assert_eq!(place.waiting(), 0);
+    assert_eq!(place.evidence("job", "fail").len(), 2);
+}
+
+#[test]
 fn fault_91_what_a_closed_bucket_does_not_take_is_kept_and_sent_later_with_its_own_time() {
     let place = Place::new();
     let closed = ClosedPort::new();

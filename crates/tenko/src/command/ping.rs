@@ -69,7 +69,8 @@ impl Ping {
         let setup = Setup::load_to_report(common);
         let evidence = self.evidence(&setup)?;
         let url = self.to.clone().unwrap_or_else(|| setup.store_url.clone());
-        let mut courier = Courier::new(Destination::of(&url), &setup.state_dir);
+        let is_configured = self.to.is_none() && common.store.is_none();
+        let mut courier = Courier::new(Destination::of(&url), &setup.state_dir).configured(is_configured);
         let until = Instant::now() + self.limit()?.or(setup.config.run.report_timeout).unwrap_or(TIME);
         let job = evidence.job.clone();
         match courier.deliver(&[evidence], until) {

@@ -41,6 +41,7 @@ pub(super) struct Reporter {
 #[derive(Clone, Debug)]
 struct Plan {
     destination: String,
+    is_configured: bool,
     limit: Duration,
 }
 
@@ -123,16 +124,19 @@ impl Reporter {
     }
 
     fn plan_of(&self, config: &Config) -> Plan {
-        let said = self.run.to.clone().or_else(|| self.common.store.clone()).or_else(|| config.store.clone());
+        let said = self.run.to.clone().or_else(|| self.common.store.clone());
+        let is_configured = said.is_none();
+        let said = said.or_else(|| config.store.clone());
         Plan {
             destination: said.unwrap_or_else(|| place::default_store(&place::state_dir())),
+            is_configured,
             limit: self.limit.or(config.run.report_timeout).unwrap_or(REPORT_TIME),
         }
     }
 }
 
 fn courier(plan: &Plan) -> Courier {
-    Courier::new(Destination::of(&plan.destination), &place::state_dir())
+    Courier::new(Destination::of(&plan.destination), &place::state_dir()).configured(plan.is_configured)
 }
 
 /// A reporter at work, as the command's side sees it.
