@@ -54,6 +54,8 @@ pub struct Calendar {
     rules: Box<[Rule]>,
     texts: Box<[String]>,
     tz: TimeZone,
+    /// Whose rule was asked for, when it is not that of the syntax.
+    scheduler: Option<Scheduler>,
 }
 
 impl Schedule {
@@ -113,7 +115,8 @@ impl Schedule {
         }
     }
 
-    /// The schedule in a few words, such as `every 15m` or `0 5 * * * (Asia/Tokyo)`; none when there is none.
+    /// The schedule in a few words, such as `every 15m`, `0 5 * * * (Asia/Tokyo)` or `0 5 * * * (Asia/Tokyo, kubernetes)`;
+    /// none when there is none. Two schedules with the same words are due at the same times.
     pub fn in_words(&self) -> Option<String> {
         (!matches!(self, Self::Unscheduled { .. })).then(|| self.to_string())
     }
@@ -131,7 +134,11 @@ impl fmt::Display for Schedule {
             Self::Unscheduled { .. } => f.write_str("no schedule"),
             Self::Every { period, .. } => write!(f, "every {}", duration::shown(*period)),
             Self::Calendar(calendar) => {
-                write!(f, "{} ({})", calendar.texts.join(", "), zone::shown(&calendar.tz))
+                write!(f, "{} ({}", calendar.texts.join(", "), zone::shown(&calendar.tz))?;
+                match calendar.scheduler {
+                    Some(scheduler) => write!(f, ", {scheduler})"),
+                    None => f.write_str(")"),
+                }
             }
         }
     }

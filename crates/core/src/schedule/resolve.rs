@@ -85,7 +85,7 @@ fn cron(spec: &ScheduleSpec, tz: TimeZone) -> Result<Schedule, ScheduleError> {
             }
         }
     }
-    Ok(calendar(rules, &spec.cron, tz))
+    Ok(calendar(rules, &spec.cron, tz, spec.scheduler))
 }
 
 enum Cron {
@@ -121,12 +121,12 @@ fn on_calendar(spec: &ScheduleSpec, tz: &TimeZone) -> Result<Schedule, ScheduleE
         zones.push(zone);
     }
     let shown_in = zones.into_iter().next().unwrap_or_else(|| tz.clone());
-    Ok(calendar(rules, &spec.on_calendar, shown_in))
+    Ok(calendar(rules, &spec.on_calendar, shown_in, spec.scheduler))
 }
 
-fn calendar(rules: Vec<Rule>, texts: &[String], tz: TimeZone) -> Schedule {
+fn calendar(rules: Vec<Rule>, texts: &[String], tz: TimeZone, scheduler: Option<Scheduler>) -> Schedule {
     let texts = texts.iter().map(|text| text.trim().to_owned()).collect();
-    Schedule::Calendar(Arc::new(Calendar { rules: rules.into(), texts, tz }))
+    Schedule::Calendar(Arc::new(Calendar { rules: rules.into(), texts, tz, scheduler }))
 }
 
 fn bounded(text: &str) -> Result<(), Flaw> {

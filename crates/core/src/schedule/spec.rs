@@ -46,6 +46,17 @@ pub enum Scheduler {
     Kubernetes,
 }
 
+impl fmt::Display for Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cron => "cron",
+            Self::Systemd => "systemd",
+            Self::Eventbridge => "eventbridge",
+            Self::Kubernetes => "kubernetes",
+        })
+    }
+}
+
 mod one_or_many {
     use super::{Deserializer, OneOrMany, Serialize, Serializer};
 
