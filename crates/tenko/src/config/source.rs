@@ -174,9 +174,10 @@ fn one(rest: &str, escapes: bool) -> (usize, usize) {
     if !escapes || !rest.starts_with('\\') {
         return (first, first);
     }
+    // What is no character takes its backslash alone: the lengths no longer agree then, and the place cannot be told.
     let coded = |digits: usize| {
         let hex = rest.get(2..2 + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-        (2 + digits, hex.and_then(char::from_u32).map_or(0, char::len_utf8))
+        hex.and_then(char::from_u32).map_or((1, 1), |c| (2 + digits, c.len_utf8()))
     };
     match chars.next() {
         Some('x') => coded(2),
@@ -212,6 +213,8 @@ mod tests {
     fn a_place_that_cannot_be_told_is_all_of_it() {
         assert_eq!(inside("\"ab\"", "abc", &(0..1)), 0..4);
         assert_eq!(inside("\"", "", &(0..0)), 0..1);
+        assert_eq!(inside(r#""s\u日報""#, "s", &(0..1)), 0..11);
+        assert_eq!(inside(r#""\日""#, "", &(0..0)), 0..6);
     }
 
     #[test]
