@@ -203,14 +203,9 @@ fn a_period_of_nothing_made_by_hand_is_never_due() {
 
 #[test]
 fn the_words_of_a_schedule_tell_whose_rule_applies() {
-    let mut spec = ScheduleSpec {
-        cron: vec!["0 5 * * *".into()],
-        tz: Some("Asia/Tokyo".into()),
-        ..Default::default()
-    };
-    let words = |spec: &ScheduleSpec| {
-        Schedule::resolve(spec, &TimeZone::UTC).unwrap().in_words().unwrap()
-    };
+    let mut spec =
+        ScheduleSpec { cron: vec!["0 5 * * *".into()], tz: Some("Asia/Tokyo".into()), ..Default::default() };
+    let words = |spec: &ScheduleSpec| Schedule::resolve(spec, &TimeZone::UTC).unwrap().in_words().unwrap();
     assert_eq!(words(&spec), "0 5 * * * (Asia/Tokyo)");
     spec.scheduler = Some(Scheduler::Kubernetes);
     assert_eq!(words(&spec), "0 5 * * * (Asia/Tokyo, kubernetes)");

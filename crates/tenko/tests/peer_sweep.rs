@@ -189,6 +189,16 @@ fn ended(strace: &mut Child, log: &Path) -> ExitStatus {
     }
 }
 
+/// Whether a call is of the loader, before there is a program, or wakes a thread, which no kernel fails. Of a call that
+/// another thread's came between, what it is about stands in the line in which it began.
+fn is_outside(log: &str, line: &str) -> bool {
+    let thread = |line: &str| line.split(' ').next().map(str::to_owned);
+    let began = log.lines().take_while(|other| *other != line);
+    let began = began.filter(|other| other.contains("unfinished") && thread(other) == thread(line)).last();
+    let call = if line.contains("resumed>") { began.unwrap_or(line) } else { line };
+    call.contains(".so") || call.contains("eventfd")
+}
+
 impl Sweep {
     /// The scene before.
     fn template(&self) -> Scene {
@@ -209,8 +219,7 @@ impl Sweep {
             let hit = scene.traced(&expressions, self.arguments);
             let mark = if what.starts_with("signal") { "killed by SIGKILL" } else { "(INJECTED)" };
             let Some(line) = hit.log.lines().find(|line| line.contains(mark)) else { return (hits, outside) };
-            if line.contains(".so") || line.contains("eventfd") {
-                // The program is not there yet, or the kernel would not do this.
+            if is_outside(&hit.log, line) || hit.err.contains("failed to wake I/O driver") {
                 outside += 1;
                 continue;
             }
