@@ -118,8 +118,23 @@ impl State {
     }
 }
 
-/// What a file says of itself, if this Tenko may use it.
+/// What a file says of itself, if this Tenko may use it: all of it as of one moment, because another process may be
+/// preparing the file.
 fn look(connection: &Connection, file: &File) -> Result<State> {
+    let failed = |source| error::from("open", file.path(), source);
+    if !connection.is_autocommit() {
+        return look_once(connection, file);
+    }
+    connection.execute_batch("begin").map_err(failed)?;
+    let seen = look_once(connection, file);
+    // An error may have ended it.
+    if !connection.is_autocommit() {
+        connection.execute_batch("rollback").map_err(failed)?;
+    }
+    seen
+}
+
+fn look_once(connection: &Connection, file: &File) -> Result<State> {
     let path = file.path().display();
     let refuse = |kind, hint: &str, problem: String| Err(StoreError::new(kind, problem).hint(hint));
     let state = match State::of(connection) {
