@@ -4,6 +4,7 @@
 mod appends;
 mod commands;
 mod decide;
+mod founding;
 mod roll_call;
 mod table;
 
@@ -23,6 +24,9 @@ fn main() -> Result<()> {
     }
     if wanted("roll-call") {
         roll_call::measure()?;
+    }
+    if wanted("founding") {
+        founding::measure()?;
     }
     if wanted("appends") {
         appends::measure()?;

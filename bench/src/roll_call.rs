@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use daily::Days;
 use place::Place;
+pub(crate) use place::server;
 
 pub(crate) use in_child::in_child;
 

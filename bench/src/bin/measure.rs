@@ -20,12 +20,16 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// That the contender is not there.
 const ABSENT: u8 = 3;
 
-/// `bench-measure ROUNDS STAMP_PROGRAM [WORDS BEFORE THE COMMAND]`, in a directory that may be written to.
+/// `bench-measure ROUNDS STAMP_PROGRAM [WORDS BEFORE THE COMMAND]`, in a directory that may be written to; or
+/// `bench-measure ROUNDS alone COMMAND...`, which prints wall, CPU and peak of a command that runs no other.
 fn main() -> Result<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     let rounds = args.next().ok_or("how many rounds?")?.into_string().map_err(|_| "no number")?.parse()?;
     let stamp = args.next().ok_or("which program writes the stamp?")?;
     let before: Vec<OsString> = args.collect();
+    if stamp == "alone" {
+        return measure_alone(rounds, &before);
+    }
     // The first call creates what later ones find.
     match once(&before, &["/bin/true".into()]) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ExitCode::from(ABSENT)),
@@ -49,6 +53,14 @@ fn measure(rounds: usize, before: &[OsString], stamp: OsString) -> Result<()> {
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
     println!("{} {} {} {peak}", median(walls), median(cpus), median(delays).saturating_sub(median(alone)));
     Ok(())
+}
+
+fn measure_alone(rounds: usize, command: &[OsString]) -> Result<ExitCode> {
+    once(command, &[])?;
+    let costs = (0..rounds).map(|_| once(command, &[])).collect::<io::Result<Vec<_>>>()?;
+    let (walls, cpus) = costs.into_iter().unzip();
+    println!("{} {} {}", median(walls), median(cpus), getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// From before the fork until the command has begun.

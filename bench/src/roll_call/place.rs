@@ -36,17 +36,8 @@ impl Place {
         Ok(Self::Directory(tempfile::tempdir()?))
     }
 
-    /// The server runs on a thread of its own for as long as this process.
     pub(super) fn s3() -> Result<Self> {
-        let (started, server) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let Ok(runtime) = runtime() else { return };
-            runtime.block_on(async {
-                drop(started.send(TestS3::start().await));
-                std::future::pending::<()>().await;
-            });
-        });
-        Ok(Self::S3(server.recv()?))
+        Ok(Self::S3(server()?))
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -104,6 +95,19 @@ impl Place {
             _ => None,
         }
     }
+}
+
+/// An S3 server on a thread of its own, for as long as this process lives.
+pub(crate) fn server() -> Result<TestS3> {
+    let (started, server) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let Ok(runtime) = runtime() else { return };
+        runtime.block_on(async {
+            drop(started.send(TestS3::start().await));
+            std::future::pending::<()>().await;
+        });
+    });
+    Ok(server.recv()?)
 }
 
 fn put_all(server: &TestS3, evidence: &[Evidence], end: Timestamp) -> Result<()> {
