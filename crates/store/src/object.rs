@@ -8,15 +8,21 @@
 //! that two processes delivered at different times lies there twice, and is told once.
 
 mod answer;
+#[cfg(feature = "azure")]
+mod azure;
 pub(crate) mod bucket;
 mod cloud;
 mod connection;
+#[cfg(feature = "gcs")]
+mod google;
 mod missed;
 pub(crate) mod objects;
 mod packing;
 mod proof;
 mod reading;
+mod rights;
 mod rolls;
+mod s3;
 
 use std::sync::Arc;
 
