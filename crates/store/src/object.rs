@@ -34,6 +34,8 @@ use tenko_core::format::{self, FormatError, MAX_EVIDENCE};
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
+pub(crate) use connection::client;
+
 use crate::error::{ErrorKind, StoreError};
 use crate::layout::EvidenceKey;
 use crate::{Appended, Commit, Facts, News, Result, Snapshot, Store};

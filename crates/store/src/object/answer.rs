@@ -114,6 +114,10 @@ fn meaning(answer: &Answer, error: &Error, rights: Rights, doing: Doing) -> (Err
         (Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired"), _) => {
             plain(ErrorKind::Denied, "the session has expired: sign in again, or unset AWS_SESSION_TOKEN")
         }
+        (Some("InvalidIdentityToken" | "ExpiredTokenException" | "IDPRejectedClaim"), _) => plain(
+            ErrorKind::Denied,
+            "the token in AWS_WEB_IDENTITY_TOKEN_FILE does not give AWS_ROLE_ARN: check both, and the trust policy",
+        ),
         (Some("RequestTimeTooSkewed"), _) => plain(ErrorKind::Denied, "set the clock of this machine"),
         (
             Some("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException"),

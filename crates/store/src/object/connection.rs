@@ -34,6 +34,8 @@ pub(crate) fn retries() -> RetryConfig {
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     pub(crate) per_request: Option<Duration>,
+    /// The only authorities whose certificates are accepted; those of the machine, if `None`.
+    pub(crate) trusted: Option<Vec<reqwest::Certificate>>,
 }
 
 impl HttpConnector for Connector {
@@ -42,15 +44,23 @@ impl HttpConnector for Connector {
         // The library asks for one second where the machine's own metadata service is concerned.
         let quick = value(ClientConfigKey::ConnectTimeout).is_some_and(|timeout| timeout == "1s");
         let http = value(ClientConfigKey::AllowHttp).is_some_and(|allowed| allowed == "true");
-        let client = reqwest::Client::builder()
+        let client = client(self.trusted.as_deref())
             .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
             .timeout(self.per_request.unwrap_or(PER_REQUEST))
             .connect_timeout(if quick { Duration::from_secs(1) } else { TO_CONNECT })
             .https_only(!http)
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
         Ok(HttpClient::new(Connection { client }))
+    }
+}
+
+/// A client that follows no redirects and trusts whom it is told to.
+pub(crate) fn client(trusted: Option<&[reqwest::Certificate]>) -> reqwest::ClientBuilder {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    match trusted {
+        Some(trusted) => client.tls_certs_only(trusted.iter().cloned()),
+        None => client,
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn connect(
         .with_bucket_name(bucket.name())
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request })
+        .with_http_connector(Connector { per_request, trusted: None })
         .build()
         .map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
     let server = endpoint.as_deref().unwrap_or(SERVER);

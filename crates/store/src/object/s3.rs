@@ -30,6 +30,9 @@ pub(super) fn connect(
     per_request: Option<Duration>,
 ) -> Result<Arc<dyn Objects>> {
     let mut builder = AmazonS3Builder::new();
+    if let Some(endpoint) = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+        builder = builder.with_metadata_endpoint(endpoint.trim_end_matches('/'));
+    }
     for (name, value) in env.starting_with("AWS_") {
         match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
             Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
@@ -41,6 +44,7 @@ pub(super) fn connect(
     let allow_http = AllowHttp::of(bucket, env, "AWS_ALLOW_HTTP");
     let path_style = bucket.option("path_style").map_or(endpoint.is_some(), |style| style == "true");
     let profile = credentials::profile(env, bucket.option("profile"))?;
+    let trusted = credentials::trusted(env, profile.as_ref())?;
     let region = bucket.option("region").or_else(|| env.get("AWS_REGION"));
     let region = region.or_else(|| env.get("AWS_DEFAULT_REGION"));
     let region = region.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
@@ -57,8 +61,8 @@ pub(super) fn connect(
         .with_disable_bulk_delete(true)
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request });
-    if let Some(provider) = profile.and_then(|profile| profile.into_provider()) {
+        .with_http_connector(Connector { per_request, trusted: trusted.clone() });
+    if let Some(provider) = profile.and_then(|profile| profile.into_provider(trusted)) {
         builder = builder.with_credentials(provider);
     }
     let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
