@@ -45,8 +45,9 @@ enum Defect {
     ChoosesTheSecond,
     /// A gap that ends off the full hour: systemd passes over the rest of that hour.
     GapOffTheHour,
-    /// An open step (`3/27`) that leaves its field at the end of a month or on the day of a clock change: systemd 252
-    /// normalises the overflow and passes over what follows.
+    /// An open step (`3/27`) that leaves its field at the end of a day or a month, or on the day of a clock change:
+    /// systemd 252 normalises the overflow and passes over what follows. After 23:56 `*:10/46` comes to minute 102, so
+    /// to 00:42, and 00:10 is behind it.
     OpenStepOverflow,
 }
 
@@ -156,14 +157,14 @@ fn explain(case: &Case, ours: &Answer, theirs: &Answer) -> Option<Defect> {
     let changes = brute::changes(&zone, (since, until));
     let day = SignedDuration::from_hours(24);
     let near = brute::changes(&zone, (since - day, until + day));
-    let month = |instant| zone.to_datetime(instant).first_of_month().date();
+    let date = |instant| zone.to_datetime(instant).date();
     if brute::is_repeated(&zone, second(case.from)) {
         Some(Defect::StartsInRepeatedTime)
     } else if brute::is_repeated(&zone, second(theirs[place])) {
         Some(Defect::ChoosesTheSecond)
     } else if changes.iter().any(|(last, first)| last < first && first.minute() != 0) {
         Some(Defect::GapOffTheHour)
-    } else if has_open_step(&case.on_calendar) && (month(since) < month(until) || !near.is_empty()) {
+    } else if has_open_step(&case.on_calendar) && (date(since) < date(until) || !near.is_empty()) {
         Some(Defect::OpenStepOverflow)
     } else {
         None
@@ -233,7 +234,7 @@ fn oncalendar_is_due_when_we_are() {
 fn is_meant_to_differ(text: &str, systemd_accepts: bool) -> bool {
     let spec = ScheduleSpec { on_calendar: vec![text.to_owned()], ..ScheduleSpec::default() };
     match Schedule::resolve(&spec, &TimeZone::UTC) {
-        Ok(_) => text.trim() != text,
+        Ok(_) => text.trim() != text || is_list_far_from_the_end(text),
         Err(error) => {
             systemd_accepts
                 && ["can never be due", "is not a second", "is not a step of the second"]
@@ -241,6 +242,20 @@ fn is_meant_to_differ(text: &str, systemd_accepts: bool) -> bool {
                     .any(|ours| error.problem().contains(ours))
         }
     }
+}
+
+/// A defect of systemd 252: it counts up to 28 days from the end of a month, but takes three more off that for each further
+/// part of a list, the parts being sorted. So it refuses `*~12,17..27`, and keeps `*~20..22,3`.
+fn is_list_far_from_the_end(text: &str) -> bool {
+    let Some((_, days)) = text.split_once('~') else { return false };
+    let days = days.split(' ').next().unwrap_or_default();
+    let bounds = |part: &str| -> Vec<u32> {
+        let values = part.split('/').next().unwrap_or_default();
+        values.split("..").filter_map(|value| value.parse().ok()).collect()
+    };
+    let mut parts: Vec<_> = days.split(',').map(bounds).collect();
+    parts.sort();
+    parts.iter().zip(0..).any(|(part, place)| part.iter().any(|day| *day + 3 * place > 28))
 }
 
 #[test]

@@ -75,12 +75,13 @@ impl Default for Suite {
     }
 }
 
-/// Expands to one `#[tokio::test]` for each promise. Takes an async function that returns a [`Fresh`], and a
-/// [`Suite`].
+/// The names of all promises, handed on to a macro behind what it is given. The one list of them.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! conformance_tests {
-    ($make:expr, $suite:expr) => {
-        $crate::conformance_tests!(@each $make, $suite,
+macro_rules! promises {
+    ([$($macro:tt)+] $($given:tt)*) => {
+        $($macro)+! {
+            { $($given)* }
             an_empty_store_is_empty,
             its_url_can_be_shown,
             what_was_appended_is_there_with_the_time_of_receipt,
@@ -117,12 +118,36 @@ macro_rules! conformance_tests {
             prune_removes_what_is_old_and_nothing_else,
             after_prune_news_go_on,
             two_handles_see_the_same,
-        );
+        }
     };
-    (@each $make:expr, $suite:expr, $($promise:ident),+ $(,)?) => {$(
+}
+
+/// Expands to one `#[tokio::test]` for each promise. Takes an async function that returns a [`Fresh`], and a
+/// [`Suite`].
+#[macro_export]
+macro_rules! conformance_tests {
+    ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
         #[tokio::test]
         async fn $promise() {
             $crate::conformance::$promise(&$make().await, $suite).await;
         }
     )+};
+    ($make:expr, $suite:expr) => {
+        $crate::promises!([$crate::conformance_tests] $make, $suite);
+    };
+}
+
+macro_rules! keep_all {
+    ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
+        $promise(&$make(stringify!($promise)).await, $suite).await;
+    )+};
+}
+
+/// Tests all promises, one after the other. For places that are too dear to be made for each: `fresh` gets the name of
+/// the promise, and returns a store that is new, such as one under a prefix of that name.
+///
+/// # Panics
+/// If one of them is broken.
+pub async fn keeps_all_promises(fresh: impl AsyncFn(&str) -> Fresh, suite: Suite) {
+    crate::promises!([keep_all] fresh, suite);
 }

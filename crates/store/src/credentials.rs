@@ -45,5 +45,8 @@ pub(crate) const FROM_PROFILE: &str = "AWS profile";
 
 mod profile;
 mod provider;
+mod sso;
+mod trust;
 
 pub(crate) use profile::profile;
+pub(crate) use trust::trusted;

@@ -18,6 +18,8 @@ pub mod retry;
 pub mod spool;
 pub mod sqlite;
 #[cfg(feature = "testkit")]
+pub mod testkit_peers;
+#[cfg(feature = "testkit")]
 pub mod testkit_s3;
 
 use std::fmt::Debug;

@@ -8,15 +8,21 @@
 //! that two processes delivered at different times lies there twice, and is told once.
 
 mod answer;
+#[cfg(feature = "azure")]
+mod azure;
 pub(crate) mod bucket;
 mod cloud;
 mod connection;
+#[cfg(feature = "gcs")]
+mod google;
 mod missed;
 pub(crate) mod objects;
 mod packing;
 mod proof;
 mod reading;
+mod rights;
 mod rolls;
+mod s3;
 
 use std::sync::Arc;
 
@@ -27,6 +33,8 @@ use jiff::Timestamp;
 use tenko_core::format::{self, FormatError, MAX_EVIDENCE};
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
+
+pub(crate) use connection::client;
 
 use crate::error::{ErrorKind, StoreError};
 use crate::layout::EvidenceKey;

@@ -43,7 +43,7 @@ pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
         Target::Memory => Ok(Arc::new(MemoryStore::new())),
         Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
-        Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options).await?))),
+        Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options)?))),
     }
 }
 
@@ -90,10 +90,10 @@ pub fn redact_url(url: &str) -> String {
     }
 }
 
-async fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>> {
+fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>> {
     // Whoever was first has chosen for the process.
     drop(rustls::crypto::ring::default_provider().install_default());
-    bucket::connect(bucket, &options.environment(), options.per_request).await
+    bucket::connect(bucket, &options.environment(), options.per_request)
 }
 
 /// What a URL names.
@@ -175,7 +175,7 @@ pub struct PlainObjects(Arc<dyn Objects>);
 pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjects> {
     match Target::parse(url)? {
         Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
-        Target::Bucket(bucket) => connect(&bucket, options).await.map(PlainObjects),
+        Target::Bucket(bucket) => connect(&bucket, options).map(PlainObjects),
         Target::Memory | Target::Sqlite(_) => Err(wrong(url)
             .because("objects lie in a bucket or a directory")
             .hint("write s3://BUCKET/KEY or file:///PATH")),

@@ -254,7 +254,12 @@ impl Part {
             return self.open(part, start, step);
         };
         let (low, high) = (values.slice(0, dots), values.slice(dots + 2, values.text.len()));
-        self.closed(part, Steps { low: self.value(low)?, high: self.value(high)?, step: step.unwrap_or(1) })
+        let range = self.closed(part, self.value(low)?, self.value(high)?, step.unwrap_or(1))?;
+        if step.is_none() && self.name == "second" && range.low == range.high {
+            let flaw = part.flaw(format!("{} is a range of less than a second", quoted(part.text)));
+            return Err(flaw.hint(format!("systemd refuses it, too: write {}", range.low)));
+        }
+        Ok(range)
     }
 
     /// A start, perhaps repeated up to the end of the field (or, from the end of the month, down to the last day).
@@ -270,12 +275,12 @@ impl Part {
         })
     }
 
-    fn closed(&self, part: Token<'_>, range: Steps) -> Result<Steps, Flaw> {
-        if range.low > range.high {
+    fn closed(&self, part: Token<'_>, low: u32, high: u32, step: u32) -> Result<Steps, Flaw> {
+        if low > high {
             let flaw = part.flaw(format!("{} runs backwards; ranges do not wrap around", quoted(part.text)));
             return Err(flaw.hint("write two ranges with a comma between them"));
         }
-        Ok(range)
+        Ok(Steps { low, high, step })
     }
 
     fn value(&self, token: Token<'_>) -> Result<u32, Flaw> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use ini::{Ini, ParseOption, Properties};
 use object_store::aws::AwsCredentialProvider;
+use reqwest::Certificate;
 
 use super::Environment;
-use super::provider::{Source, SsoSession, Timed};
+use super::provider::{Source, Timed};
+use super::sso::SsoSession;
 use crate::Result;
 use crate::error::{ErrorKind, StoreError};
 
@@ -24,6 +26,7 @@ const ELSEWHERE: [&str; 5] = [
 #[derive(Debug)]
 pub(crate) struct Profile {
     region: Option<String>,
+    ca_bundle: Option<String>,
     source: Option<Source>,
 }
 
@@ -33,9 +36,14 @@ impl Profile {
         self.region.clone()
     }
 
+    /// The file with the certificates that it trusts.
+    pub(super) fn ca_bundle(&self) -> Option<String> {
+        self.ca_bundle.clone()
+    }
+
     /// What gives its credentials; `None` if they come from elsewhere.
-    pub(crate) fn into_provider(self) -> Option<AwsCredentialProvider> {
-        self.source.map(|source| Arc::new(Timed::new(source)) as AwsCredentialProvider)
+    pub(crate) fn into_provider(self, trusted: Option<Vec<Certificate>>) -> Option<AwsCredentialProvider> {
+        self.source.map(|source| Arc::new(Timed::new(source, trusted)) as AwsCredentialProvider)
     }
 }
 
@@ -54,7 +62,7 @@ pub(crate) fn profile(env: &Environment, named: Option<String>) -> Result<Option
     found.env = env.clone();
     let elsewhere = !asked_for && ELSEWHERE.iter().any(|name| env.get(name).is_some());
     let source = if elsewhere { None } else { found.source(wanted, &files, name.is_some())? };
-    Ok(Some(Profile { region: found.get("region"), source }))
+    Ok(Some(Profile { region: found.get("region"), ca_bundle: found.get("ca_bundle"), source }))
 }
 
 fn failed(name: &str) -> StoreError {
@@ -157,6 +165,8 @@ impl Settings {
             role: setting("sso_role_name").ok_or_else(|| missing("sso_role_name"))?,
             account,
             cache,
+            profile: profile.to_owned(),
+            endpoint: self.env.get("AWS_ENDPOINT_URL_SSO"),
         }))
     }
 }

@@ -1,7 +1,6 @@
 //! What a profile gives: keys, the answer of a program, or of AWS for somebody who signed in.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,13 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
+use reqwest::Certificate;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use super::sso::SsoSession;
+
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long before they expire credentials are renewed.
 const BEFORE_END: SignedDuration = SignedDuration::from_mins(5);
@@ -49,20 +51,20 @@ impl Source {
         Self::Keys(Arc::new(AwsCredential { key_id, secret_key, token }))
     }
 
-    async fn ask(&self) -> Result<Given, Failure> {
+    async fn ask(&self, trusted: Option<&[Certificate]>) -> Result<Given, Failure> {
         match self {
             Self::Keys(keys) => Ok(Given { credential: Arc::clone(keys), until: None }),
             Self::Process { command } => run(command).await,
-            Self::Sso(session) => session.ask().await,
+            Self::Sso(session) => session.ask(trusted).await,
         }
     }
 }
 
 /// Credentials and their end.
 #[derive(Clone)]
-struct Given {
-    credential: Arc<AwsCredential>,
-    until: Option<Timestamp>,
+pub(super) struct Given {
+    pub(super) credential: Arc<AwsCredential>,
+    pub(super) until: Option<Timestamp>,
 }
 
 impl Given {
@@ -74,6 +76,7 @@ impl Given {
 /// A source that is asked only when what it gave has come to its end.
 pub(super) struct Timed {
     source: Source,
+    trusted: Option<Vec<Certificate>>,
     given: Mutex<Option<Given>>,
 }
 
@@ -84,8 +87,9 @@ impl fmt::Debug for Timed {
 }
 
 impl Timed {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, given: Mutex::new(None) }
+    /// `trusted` are the only authorities whose certificates AWS may have, if they are named.
+    pub(super) fn new(source: Source, trusted: Option<Vec<Certificate>>) -> Self {
+        Self { source, trusted, given: Mutex::new(None) }
     }
 }
 
@@ -98,7 +102,7 @@ impl CredentialProvider for Timed {
         if let Some(given) = given.as_ref().filter(|given| given.lasts()) {
             return Ok(Arc::clone(&given.credential));
         }
-        let asked = tokio::time::timeout(PATIENCE, self.source.ask()).await;
+        let asked = tokio::time::timeout(PATIENCE, self.source.ask(self.trusted.as_deref())).await;
         let asked = asked.unwrap_or_else(|_| Err("nothing was given in 30 seconds".into()));
         let fresh =
             asked.map_err(|source| object_store::Error::Generic { store: super::FROM_PROFILE, source })?;
@@ -140,7 +144,7 @@ async fn run(command: &str) -> Result<Given, Failure> {
 }
 
 /// Never shows what it could not read: it may be half a secret.
-fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8], whose: &str) -> Result<T, Failure> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8], whose: &str) -> Result<T, Failure> {
     if bytes.len() > MAX_ANSWER {
         return Err(format!("the credential answer of {whose} is far too long").into());
     }
@@ -154,118 +158,9 @@ fn read_json<T: serde::de::DeserializeOwned>(bytes: &[u8], whose: &str) -> Resul
     })
 }
 
-/// Somebody who signed in.
-pub(super) struct SsoSession {
-    pub(super) start_url: String,
-    pub(super) region: String,
-    pub(super) account: String,
-    pub(super) role: String,
-    pub(super) cache: PathBuf,
-}
-
-/// What `aws sso login` leaves in its cache.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SignedIn {
-    start_url: String,
-    access_token: String,
-    expires_at: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoleAnswer {
-    role_credentials: RoleCredentials,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoleCredentials {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
-    expiration: i64,
-}
-
-impl SsoSession {
-    async fn ask(&self) -> Result<Given, Failure> {
-        let token = self.token()?;
-        let url = format!("https://portal.sso.{}.amazonaws.com/federation/credentials", self.region);
-        let mut url = url::Url::parse(&url)?;
-        url.query_pairs_mut().append_pair("role_name", &self.role).append_pair("account_id", &self.account);
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .https_only(true)
-            .build()?;
-        let answer = client.get(url).header("x-amz-sso_bearer_token", token).send().await?;
-        if !answer.status().is_success() {
-            return Err(
-                format!("AWS gave no credential for role {}: HTTP {}", self.role, answer.status()).into()
-            );
-        }
-        let RoleAnswer { role_credentials: given } = read_json(&answer.bytes().await?, "AWS")?;
-        let credential = AwsCredential {
-            key_id: given.access_key_id,
-            secret_key: given.secret_access_key,
-            token: Some(given.session_token),
-        };
-        Ok(Given {
-            credential: Arc::new(credential),
-            until: Timestamp::from_millisecond(given.expiration).ok(),
-        })
-    }
-
-    /// The token of the newest sign-in that has not ended.
-    fn token(&self) -> Result<String, Failure> {
-        let now = Timestamp::now();
-        let files = std::fs::read_dir(&self.cache).into_iter().flatten().flatten();
-        let read = |file: std::fs::DirEntry| {
-            serde_json::from_slice::<SignedIn>(&std::fs::read(file.path()).ok()?).ok()
-        };
-        let ours = files.filter_map(read).filter(|one| one.start_url == self.start_url);
-        let valid = ours.filter_map(|one| Some((moment(&one.expires_at)?, one.access_token)));
-        let newest = valid.filter(|(end, _)| *end > now).max_by_key(|(end, _)| *end);
-        newest
-            .map(|(_, token)| token)
-            .ok_or_else(|| "nobody is signed in for this credential: run aws sso login".into())
-    }
-}
-
-/// Old versions of the CLI wrote `2026-11-24T05:00:00UTC`.
-fn moment(text: &str) -> Option<Timestamp> {
-    text.replace("UTC", "Z").parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn session(cache: &std::path::Path) -> SsoSession {
-        let text = |text: &str| text.to_owned();
-        SsoSession {
-            start_url: text("https://acme.awsapps.com/start"),
-            region: text("eu-central-1"),
-            account: text("123456789012"),
-            role: text("Reader"),
-            cache: cache.to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_newest_valid_sign_in_counts() {
-        let cache = tempfile::tempdir().unwrap();
-        let write = |name: &str, url: &str, token: &str, end: &str| {
-            let text =
-                format!(r#"{{"startUrl":"{url}","accessToken":"{token}","expiresAt":"{end}","region":"x"}}"#);
-            std::fs::write(cache.path().join(name), text).unwrap();
-        };
-        std::fs::write(cache.path().join("botocore-client-id.json"), r#"{"clientId":"x"}"#).unwrap();
-        write("a.json", "https://acme.awsapps.com/start", "old", "2020-01-01T00:00:00Z");
-        assert!(session(cache.path()).token().is_err());
-        write("b.json", "https://other.awsapps.com/start", "foreign", "2199-01-01T00:00:00Z");
-        write("c.json", "https://acme.awsapps.com/start", "good", "2198-01-01T00:00:00UTC");
-        assert_eq!(session(cache.path()).token().unwrap(), "good");
-    }
 
     #[tokio::test]
     async fn an_answer_that_can_not_be_read_is_not_shown() {
@@ -284,7 +179,7 @@ mod tests {
                 r#"echo x >> {}; echo '{{"Version":1,"AccessKeyId":"A","SecretAccessKey":"S","Expiration":"{end}"}}'"#,
                 count.display()
             );
-            let provider = Timed::new(Source::Process { command });
+            let provider = Timed::new(Source::Process { command }, None);
             for _ in 0..3 {
                 assert_eq!(provider.get_credential().await.unwrap().key_id, "A");
             }

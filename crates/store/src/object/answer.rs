@@ -7,52 +7,9 @@ use std::error::Error as _;
 
 use object_store::Error;
 
+use super::rights::{Doing, Rights};
 use crate::credentials;
 use crate::error::{ErrorKind, StoreError};
-
-/// What was asked of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
-    Write,
-    Read,
-    List,
-    Remove,
-}
-
-/// Whose names for rights are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rights {
-    S3,
-    #[cfg(feature = "gcs")]
-    Google,
-    #[cfg(feature = "azure")]
-    Azure,
-}
-
-impl Rights {
-    fn name(self, doing: Doing) -> &'static str {
-        match (self, doing) {
-            (Self::S3, Doing::Write) => "s3:PutObject",
-            (Self::S3, Doing::Read) => "s3:GetObject",
-            (Self::S3, Doing::List) => "s3:ListBucket (on the bucket itself, not on its objects)",
-            (Self::S3, Doing::Remove) => "s3:DeleteObject",
-            #[cfg(feature = "gcs")]
-            (Self::Google, Doing::Write) => "storage.objects.create",
-            #[cfg(feature = "gcs")]
-            (Self::Google, Doing::Read) => "storage.objects.get",
-            #[cfg(feature = "gcs")]
-            (Self::Google, Doing::List) => "storage.objects.list",
-            #[cfg(feature = "gcs")]
-            (Self::Google, Doing::Remove) => "storage.objects.delete",
-            #[cfg(feature = "azure")]
-            (Self::Azure, Doing::Write) => "Microsoft.Storage/.../blobs/add/action",
-            #[cfg(feature = "azure")]
-            (Self::Azure, Doing::Read | Doing::List) => "Microsoft.Storage/.../blobs/read",
-            #[cfg(feature = "azure")]
-            (Self::Azure, Doing::Remove) => "Microsoft.Storage/.../blobs/delete",
-        }
-    }
-}
 
 /// What a server said, as far as it said anything.
 #[derive(Debug, Default)]
@@ -90,13 +47,32 @@ fn implied(error: &Error) -> Option<u16> {
 fn element(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (content, _) = rest.split_once(&format!("</{name}>"))?;
-    let printable = content.chars().filter(|c| !c.is_control()).take(300);
+    // Azure adds lines with the number and the time of the request.
+    let line = content.lines().next().unwrap_or_default();
+    let printable = line.chars().filter(|c| !c.is_control()).take(300);
     Some(printable.collect())
 }
 
 /// Whether another conditional write of the same key was under way, so that nobody knows yet whether the key exists.
 pub(super) fn is_collision(error: &Error) -> bool {
     Answer::of(error).has_code(&["ConditionalRequestConflict", "OperationAborted"])
+}
+
+/// Whether the answer to a create says that the key is taken.
+pub(super) fn is_taken(error: &Error) -> bool {
+    let answer = Answer::of(error);
+    match error {
+        // Azure says 409 of a container, too, that can't take anything.
+        Error::AlreadyExists { .. } => {
+            !answer.has_code(&["ContainerBeingDeleted", "ContainerDisabled", "AccountBeingCreated"])
+        }
+        // Whoever may only create is told so in place of a 409 (Azure), or lacks a right that is needed only to replace
+        // what is there (Google).
+        _ => {
+            answer.has_code(&["UnauthorizedBlobOverwrite"])
+                || (answer.status == Some(403) && error.to_string().contains("storage.objects.delete access"))
+        }
+    }
 }
 
 /// Whether there is no such object, and not merely no such bucket.
@@ -138,6 +114,10 @@ fn meaning(answer: &Answer, error: &Error, rights: Rights, doing: Doing) -> (Err
         (Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired"), _) => {
             plain(ErrorKind::Denied, "the session has expired: sign in again, or unset AWS_SESSION_TOKEN")
         }
+        (Some("InvalidIdentityToken" | "ExpiredTokenException" | "IDPRejectedClaim"), _) => plain(
+            ErrorKind::Denied,
+            "the token in AWS_WEB_IDENTITY_TOKEN_FILE does not give AWS_ROLE_ARN: check both, and the trust policy",
+        ),
         (Some("RequestTimeTooSkewed"), _) => plain(ErrorKind::Denied, "set the clock of this machine"),
         (
             Some("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException"),
@@ -146,40 +126,36 @@ fn meaning(answer: &Answer, error: &Error, rights: Rights, doing: Doing) -> (Err
         | (_, Some(301 | 302 | 303 | 307 | 308)) => {
             plain(ErrorKind::Config, "the bucket is in another region: name it with ?region= or AWS_REGION")
         }
-        (Some("NoSuchBucket" | "ContainerNotFound"), _) | (_, Some(404)) => plain(
-            ErrorKind::Missing,
-            "there is no such bucket (here): create it, or check its name, the region and the endpoint",
+        (Some("AuthenticationFailed"), _) => plain(
+            ErrorKind::Denied,
+            "the key or the signature is wrong or has ended: check AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
         ),
+        (Some("AuthorizationFailure"), _) => (ErrorKind::Denied, Some(rights.unclear(doing))),
+        (Some("ContainerBeingDeleted" | "ContainerDisabled" | "AccountBeingCreated"), _) => {
+            (ErrorKind::Unavailable, None)
+        }
+        (Some("NoSuchBucket" | "ContainerNotFound"), _) | (_, Some(404)) => {
+            plain(ErrorKind::Missing, rights.no_bucket())
+        }
         (Some("XMinioStorageFull" | "QuotaExceeded"), _) | (_, Some(507)) => (ErrorKind::Full, None),
-        (_, Some(403)) => (ErrorKind::Denied, Some(missing_right(rights, doing))),
+        (_, Some(403)) => (ErrorKind::Denied, Some(rights.missing(doing))),
         (_, Some(401)) => plain(ErrorKind::Denied, "the server wants credentials, or others"),
         (_, Some(408 | 429)) => (ErrorKind::Unavailable, None),
         (_, Some(501)) => plain(ErrorKind::Unfit, "the server can't do what is needed"),
         (_, Some(status)) if status >= 500 => (ErrorKind::Unavailable, None),
         (_, Some(_)) => (ErrorKind::Config, None),
-        (_, None) => meaning_of_silence(error),
+        (_, None) => meaning_of_silence(error, rights),
     }
-}
-
-fn missing_right(rights: Rights, doing: Doing) -> String {
-    let right = rights.name(doing);
-    if doing == Doing::Read && rights == Rights::S3 {
-        return format!(
-            "grant {right}; without s3:ListBucket on the bucket a missing object is answered in the same way"
-        );
-    }
-    format!("grant {right}")
 }
 
 /// No answer of the server: it was not reached, or the credentials were not found.
-fn meaning_of_silence(error: &Error) -> (ErrorKind, Option<String>) {
+fn meaning_of_silence(error: &Error, rights: Rights) -> (ErrorKind, Option<String>) {
     if let Error::Generic { store: credentials::FROM_PROFILE, .. } = error {
         return (ErrorKind::Denied, None);
     }
     let text = chain(error);
     if text.contains("169.254.") || text.contains("metadata.google.internal") || text.contains("credential") {
-        let hint = "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role";
-        return (ErrorKind::Denied, Some(hint.to_owned()));
+        return (ErrorKind::Denied, Some(rights.no_credentials().to_owned()));
     }
     if text.contains("without LOCATION") {
         return (
@@ -238,4 +214,36 @@ fn chain(error: &Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: &str, message: &str) -> Error {
+        let text = format!(
+            "Server returned non-2xx status code: {status}: <Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        );
+        match status {
+            403 => Error::PermissionDenied { path: "x".into(), source: text.into() },
+            _ => Error::AlreadyExists { path: "x".into(), source: text.into() },
+        }
+    }
+
+    #[test]
+    fn a_create_tells_a_taken_key_from_other_refusals() {
+        let google =
+            "app@acme does not have storage.objects.delete access to the Google Cloud Storage object.";
+        for (status, code, message, taken) in [
+            (412, "PreconditionFailed", "", true),
+            (409, "BlobAlreadyExists", "", true),
+            (409, "ContainerBeingDeleted", "", false),
+            (403, "UnauthorizedBlobOverwrite", "", true),
+            (403, "AuthorizationPermissionMismatch", "", false),
+            (403, "AccessDenied", google, true),
+            (403, "AccessDenied", "app@acme does not have storage.objects.create access", false),
+        ] {
+            assert_eq!(is_taken(&refused(status, code, message)), taken, "{code} {message}");
+        }
+    }
 }

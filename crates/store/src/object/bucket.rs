@@ -3,27 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ClientOptions;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use url::Url;
 
-use super::answer::Rights;
-use super::cloud::{Cloud, Place};
-use super::connection::{Connector, retries};
+#[cfg(feature = "azure")]
+use super::azure;
+use super::cloud::Place;
+#[cfg(feature = "gcs")]
+use super::google;
 use super::objects::Objects;
+use super::rights::Rights;
+use super::s3;
 use crate::Result;
-use crate::credentials::{self, Environment};
+use crate::credentials::Environment;
 use crate::error::{ErrorKind, StoreError};
 
 /// What a URL may say of a bucket of S3 behind its question mark.
-const S3_OPTIONS: [&str; 5] = ["endpoint", "region", "path_style", "allow_http", "profile"];
-/// Variables of the environment that would take away what the store relies on.
-const IGNORED: [AmazonS3ConfigKey; 4] = [
-    AmazonS3ConfigKey::Bucket,
-    AmazonS3ConfigKey::ConditionalPut,
-    AmazonS3ConfigKey::CopyIfNotExists,
-    AmazonS3ConfigKey::VirtualHostedStyleRequest,
-];
+const S3_OPTIONS: &[&str] = &["endpoint", "region", "path_style", "allow_http", "profile"];
+/// The same of a bucket of Google.
+const GOOGLE_OPTIONS: &[&str] = &["endpoint", "allow_http"];
+/// The same of a container of Azure.
+const AZURE_OPTIONS: &[&str] = &["endpoint", "account", "allow_http"];
 
 /// What a URL says.
 #[derive(Debug)]
@@ -63,27 +62,35 @@ impl BucketUrl {
     }
 
     fn check_options(&self) -> Result<()> {
-        let allowed: &[&str] = if self.is_s3() { &S3_OPTIONS } else { &[] };
+        let allowed = match self.url.scheme() {
+            "gs" => GOOGLE_OPTIONS,
+            "az" => AZURE_OPTIONS,
+            _ => S3_OPTIONS,
+        };
         for (name, value) in self.url.query_pairs() {
             if !allowed.contains(&&*name) {
-                let hint = match allowed {
-                    [] => "it takes no options".to_owned(),
-                    _ => format!("it may say {}", allowed.join(", ")),
-                };
-                return Err(config(&self.url, &format!("it has an unknown option {name:?}")).hint(hint));
+                let hint = format!("it may say {}", allowed.join(", "));
+                return Err(self.wrong(&format!("it has an unknown option {name:?}")).hint(hint));
             }
             if matches!(&*name, "path_style" | "allow_http") && !matches!(&*value, "true" | "false") {
-                return Err(config(&self.url, &format!("{name} is neither true nor false")));
+                return Err(self.wrong(&format!("{name} is neither true nor false")));
             }
         }
         Ok(())
     }
 
-    fn is_s3(&self) -> bool {
-        self.url.scheme() == "s3"
+    /// Why it can't be used.
+    pub(super) fn wrong(&self, problem: &str) -> StoreError {
+        config(&self.url, problem)
     }
 
-    fn option(&self, name: &str) -> Option<String> {
+    /// The bucket, or the container.
+    pub(super) fn name(&self) -> &str {
+        &self.bucket
+    }
+
+    /// What stands behind the question mark under a name.
+    pub(super) fn option(&self, name: &str) -> Option<String> {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
@@ -94,9 +101,41 @@ impl BucketUrl {
         format!("{}://{}{separator}{prefix}", self.url.scheme(), self.bucket)
     }
 
-    fn place(&self, server: &str, rights: Rights) -> Place {
+    /// Checks the URL of a server: without TLS only where that was asked for.
+    pub(super) fn checked_endpoint(&self, endpoint: &str, allow_http: &AllowHttp) -> Result<Url> {
+        let url = Url::parse(endpoint).map_err(|error| {
+            self.wrong(&format!("its endpoint is no URL: {error}")).hint("write endpoint=https://HOST")
+        })?;
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if allow_http.allowed => Ok(url),
+            "http" => Err(self.wrong("its endpoint is reached without TLS").hint(format!(
+                "add allow_http=true to the URL, or set {}=true, if that is wanted",
+                allow_http.variable
+            ))),
+            _ => Err(self.wrong("its endpoint is neither https nor http")),
+        }
+    }
+
+    /// The place that a server keeps for this URL.
+    pub(super) fn place(&self, server: &str, rights: Rights) -> Place {
         let identity = format!("{} {server} {} {}", self.url.scheme(), self.bucket, self.prefix);
         Place { url: self.shown(), identity, prefix: self.prefix.clone(), rights }
+    }
+}
+
+/// Whether a server may be reached without TLS.
+#[derive(Debug)]
+pub(super) struct AllowHttp {
+    pub(super) allowed: bool,
+    variable: &'static str,
+}
+
+impl AllowHttp {
+    /// As the URL says, or a variable of the environment.
+    pub(super) fn of(bucket: &BucketUrl, env: &Environment, variable: &'static str) -> Self {
+        let said = bucket.option("allow_http").or_else(|| env.get(variable));
+        Self { allowed: said.is_some_and(|said| said == "true" || said == "1"), variable }
     }
 }
 
@@ -111,135 +150,19 @@ fn percent_decode(path: &str) -> Option<String> {
 }
 
 /// Prepares a bucket; nothing is asked of it yet.
-pub(crate) async fn connect(
+pub(crate) fn connect(
     bucket: &BucketUrl,
     env: &Environment,
     per_request: Option<Duration>,
 ) -> Result<Arc<dyn Objects>> {
     match bucket.url.scheme() {
-        "s3" => s3(bucket, env, per_request).await,
+        "s3" => s3::connect(bucket, env, per_request),
         #[cfg(feature = "gcs")]
-        "gs" => google(bucket, env, per_request),
+        "gs" => google::connect(bucket, env, per_request),
         #[cfg(feature = "azure")]
-        "az" => azure(bucket, env, per_request),
-        scheme => Err(config(&bucket.url, &format!("this build of Tenko does not speak {scheme}:"))
+        "az" => azure::connect(bucket, env, per_request),
+        scheme => Err(bucket
+            .wrong(&format!("this build of Tenko does not speak {scheme}:"))
             .hint("build it with the features gcs and azure")),
     }
-}
-
-async fn s3(
-    bucket: &BucketUrl,
-    env: &Environment,
-    per_request: Option<Duration>,
-) -> Result<Arc<dyn Objects>> {
-    let mut builder = AmazonS3Builder::new();
-    for (name, value) in env.starting_with("AWS_") {
-        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
-            _ => {}
-        }
-    }
-    let endpoint = bucket.option("endpoint").or_else(|| env.get("AWS_ENDPOINT_URL_S3"));
-    let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
-    let allow_http = bucket.option("allow_http").or_else(|| env.get("AWS_ALLOW_HTTP"));
-    let allow_http = allow_http.is_some_and(|allowed| allowed == "true" || allowed == "1");
-    let path_style = bucket.option("path_style").map_or(endpoint.is_some(), |style| style == "true");
-    let profile = credentials::profile(env, bucket.option("profile"))?;
-    let region = bucket.option("region").or_else(|| env.get("AWS_REGION"));
-    let region = region.or_else(|| env.get("AWS_DEFAULT_REGION"));
-    let region = region.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
-    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
-    let server = match &endpoint {
-        Some(endpoint) => checked_endpoint(bucket, endpoint, allow_http, path_style)?,
-        None => default_endpoint(&bucket.bucket, &region, path_style),
-    };
-    builder = builder
-        .with_bucket_name(&bucket.bucket)
-        .with_region(&region)
-        .with_config(AmazonS3ConfigKey::S3Endpoint, &server)
-        .with_virtual_hosted_style_request(!path_style)
-        .with_disable_bulk_delete(true)
-        .with_retry(retries())
-        .with_client_options(ClientOptions::new().with_allow_http(allow_http))
-        .with_http_connector(Connector { per_request });
-    if let Some(provider) = profile.and_then(|profile| profile.into_provider()) {
-        builder = builder.with_credentials(provider);
-    }
-    let store =
-        builder.build().map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
-}
-
-/// The endpoint with the bucket in front of its host, unless paths name the bucket.
-fn checked_endpoint(
-    bucket: &BucketUrl,
-    endpoint: &str,
-    allow_http: bool,
-    path_style: bool,
-) -> Result<String> {
-    let wrong = |problem: &str| config(&bucket.url, problem);
-    let mut url = Url::parse(endpoint).map_err(|error| {
-        wrong(&format!("its endpoint is no URL: {error}")).hint("write endpoint=https://HOST")
-    })?;
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_http => {}
-        "http" => {
-            return Err(wrong("its endpoint is reached without TLS")
-                .hint("add allow_http=true to the URL, or set AWS_ALLOW_HTTP=true, if that is wanted"));
-        }
-        _ => return Err(wrong("its endpoint is neither https nor http")),
-    }
-    let host = url.host_str().map(|host| format!("{}.{host}", bucket.bucket));
-    if !path_style && let Some(host) = host {
-        url.set_host(Some(&host))
-            .map_err(|error| wrong(&format!("its endpoint takes no bucket: {error}")))?;
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// AWS by virtual host, as is recommended; a name with a dot would not fit the certificate.
-fn default_endpoint(bucket: &str, region: &str, path_style: bool) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    match path_style {
-        true => format!("https://s3.{region}.{suffix}"),
-        false => format!("https://{bucket}.s3.{region}.{suffix}"),
-    }
-}
-
-#[cfg(feature = "gcs")]
-fn google(bucket: &BucketUrl, env: &Environment, per_request: Option<Duration>) -> Result<Arc<dyn Objects>> {
-    use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-    let mut builder = GoogleCloudStorageBuilder::new();
-    for (name, value) in env.starting_with("GOOGLE_") {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<GoogleConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    let store = builder
-        .with_bucket_name(&bucket.bucket)
-        .with_retry(retries())
-        .with_http_connector(Connector { per_request })
-        .build()
-        .map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place("google", Rights::Google))))
-}
-
-#[cfg(feature = "azure")]
-fn azure(bucket: &BucketUrl, env: &Environment, per_request: Option<Duration>) -> Result<Arc<dyn Objects>> {
-    use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-    let mut builder = MicrosoftAzureBuilder::new();
-    for (name, value) in env.starting_with("AZURE_") {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AzureConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    let account = env.get("AZURE_STORAGE_ACCOUNT_NAME").unwrap_or_default();
-    let store = builder
-        .with_container_name(&bucket.bucket)
-        .with_retry(retries())
-        .with_http_connector(Connector { per_request })
-        .build()
-        .map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&account, Rights::Azure))))
 }

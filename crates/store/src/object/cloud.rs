@@ -12,8 +12,9 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use super::answer::{self, Doing, Rights};
+use super::answer;
 use super::objects::{After, Created, ObjectMeta, Objects, PAGE, Page};
+use super::rights::{Doing, Rights};
 use super::too_long;
 use crate::Result;
 use crate::error::{ErrorKind, StoreError};
@@ -80,7 +81,7 @@ impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
         match self.store.put_opts(path, PutPayload::from(body.clone()), options).await {
             Ok(_) => Ok(Created::New),
             Err(error) if answer::is_collision(&error) => Err(error),
-            Err(Error::AlreadyExists { .. }) => Ok(Created::Exists),
+            Err(error) if answer::is_taken(&error) => Ok(Created::Exists),
             Err(error) => Err(error),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) fn retries() -> RetryConfig {
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     pub(crate) per_request: Option<Duration>,
+    /// The only authorities whose certificates are accepted; those of the machine, if `None`.
+    pub(crate) trusted: Option<Vec<reqwest::Certificate>>,
 }
 
 impl HttpConnector for Connector {
@@ -42,15 +44,23 @@ impl HttpConnector for Connector {
         // The library asks for one second where the machine's own metadata service is concerned.
         let quick = value(ClientConfigKey::ConnectTimeout).is_some_and(|timeout| timeout == "1s");
         let http = value(ClientConfigKey::AllowHttp).is_some_and(|allowed| allowed == "true");
-        let client = reqwest::Client::builder()
+        let client = client(self.trusted.as_deref())
             .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
             .timeout(self.per_request.unwrap_or(PER_REQUEST))
             .connect_timeout(if quick { Duration::from_secs(1) } else { TO_CONNECT })
             .https_only(!http)
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
         Ok(HttpClient::new(Connection { client }))
+    }
+}
+
+/// A client that follows no redirects and trusts whom it is told to.
+pub(crate) fn client(trusted: Option<&[reqwest::Certificate]>) -> reqwest::ClientBuilder {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    match trusted {
+        Some(trusted) => client.tls_certs_only(trusted.iter().cloned()),
+        None => client,
     }
 }
 
@@ -62,13 +72,24 @@ struct Connection {
 #[async_trait]
 impl HttpService for Connection {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let is_list = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+        let element = request.uri().query().and_then(element_of_keys);
         let response = HttpService::call(&self.client, request).await?;
-        if is_list && response.status().is_success() { disarm(response).await } else { Ok(response) }
+        match element {
+            Some(element) if response.status().is_success() => disarm(response, element).await,
+            _ => Ok(response),
+        }
     }
 }
 
-async fn disarm(response: HttpResponse) -> Result<HttpResponse, HttpError> {
+/// How keys are marked in the answer to a list: as S3 and Google do it, or as Azure.
+fn element_of_keys(query: &str) -> Option<&'static str> {
+    if query.contains("list-type=2") {
+        return Some("<Key>");
+    }
+    query.contains("comp=list").then_some("<Name>")
+}
+
+async fn disarm(response: HttpResponse, element: &str) -> Result<HttpResponse, HttpError> {
     use futures::TryStreamExt;
     let (parts, body) = response.into_parts();
     let mut page = Vec::new();
@@ -80,24 +101,23 @@ async fn disarm(response: HttpResponse) -> Result<HttpResponse, HttpError> {
         }
         page.extend_from_slice(&part);
     }
-    let page = respell_keys(page);
+    let page = respell_keys(page, element);
     Ok(HttpResponse::from_parts(parts, Bytes::from(page).into()))
 }
 
 /// Spells keys differently that the library would refuse; all others stay as they are.
-fn respell_keys(page: Vec<u8>) -> Vec<u8> {
-    const OPEN: &str = "<Key>";
+fn respell_keys(page: Vec<u8>, open: &str) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(&page) else {
         return String::from_utf8_lossy(&page).into_owned().into();
     };
-    if text.split(OPEN).skip(1).all(|rest| is_harmless(rest.split('<').next().unwrap_or_default())) {
+    if text.split(open).skip(1).all(|rest| is_harmless(rest.split('<').next().unwrap_or_default())) {
         return page;
     }
-    let mut parts = text.split(OPEN);
+    let mut parts = text.split(open);
     let mut respelled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (key, rest) = part.split_at(part.find('<').unwrap_or(part.len()));
-        respelled.push_str(OPEN);
+        respelled.push_str(open);
         if is_harmless(key) {
             respelled.push_str(key);
         } else {
@@ -131,7 +151,7 @@ mod tests {
 
     fn respelled(key: &str) -> String {
         let page = format!("<R><Contents><Key>{key}</Key></Contents><Contents><Key>a/b</Key></Contents></R>");
-        let page = String::from_utf8(respell_keys(page.into_bytes())).unwrap();
+        let page = String::from_utf8(respell_keys(page.into_bytes(), "<Key>")).unwrap();
         assert!(page.contains("<Key>a/b</Key>"), "{page}");
         page.split("<Key>").nth(1).unwrap().split("</Key>").next().unwrap().to_owned()
     }

@@ -1,10 +1,10 @@
 //! An S3 server with one bucket and four identities, and the application that uploads.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
+
+use tenko_store::testkit_peers::{Identity, SeaweedFs, peer};
 
 /// Who asks, by the name of the access key; the secret has `-secret` behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +22,16 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
-        (Self::Owner, "owner", r#""Admin""#),
-        (Self::App, "app", r#""Write:hoge-bucket""#),
-        (Self::Checker, "checker", r#""Read:hoge-bucket","List:hoge-bucket""#),
-        (Self::Keeper, "keeper", r#""Read:hoge-bucket","List:hoge-bucket","Write:hoge-bucket""#),
-        (Self::Blind, "blind", r#""Read:other-bucket""#),
+    const ALL: [(Self, Identity<'static>); 5] = [
+        (Self::Owner, ("owner", &["Admin"])),
+        (Self::App, ("app", &["Write:hoge-bucket"])),
+        (Self::Checker, ("checker", &["Read:hoge-bucket", "List:hoge-bucket"])),
+        (Self::Keeper, ("keeper", &["Read:hoge-bucket", "List:hoge-bucket", "Write:hoge-bucket"])),
+        (Self::Blind, ("blind", &["Read:other-bucket"])),
     ];
 
     fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(who, ..)| *who == self).unwrap().1
+        Self::ALL.iter().find(|(who, _)| *who == self).unwrap().1.0
     }
 
     /// The credentials, as variables of the environment.
@@ -42,36 +42,18 @@ impl Who {
 }
 
 /// The server, which ends with this.
-pub(crate) struct Seaweed {
-    port: u16,
-    child: Child,
-    _place: tempfile::TempDir,
-}
+pub(crate) struct Seaweed(SeaweedFs);
 
 impl Seaweed {
     /// Starts it and waits until it serves.
     pub(crate) fn start() -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let identity = |(_, name, actions): &(Who, &str, &str)| {
-            format!(
-                r#"{{"name":"{name}","credentials":[{{"accessKey":"{name}","secretKey":"{name}-secret"}}],"actions":[{actions}]}}"#
-            )
-        };
-        let identities: Vec<String> = Who::ALL.iter().map(identity).collect();
-        let text = format!(r#"{{"identities":[{}]}}"#, identities.join(","));
-        std::fs::write(place.path().join("s3.json"), text).unwrap();
-        let ports = free_ports::<11>();
-        let mut command = Command::new(peer("weed"));
-        command.args(arguments(&place.path().display().to_string(), ports)).current_dir(place.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.unwrap_or_else(|error| panic!("weed can't be started: {error}"));
-        let server = Self { port: ports[0], child, _place: place };
+        let server = Self(SeaweedFs::start(&Who::ALL.map(|(_, identity)| identity)));
         server.make_bucket();
         server
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.0.endpoint()
     }
 
     /// The application uploads under a key; says whether it could.
@@ -99,45 +81,4 @@ impl Seaweed {
         python.env_clear().env("PYTHONDONTWRITEBYTECODE", "1").env("AWS_EC2_METADATA_DISABLED", "true");
         python.envs(who.env()).output().unwrap()
     }
-}
-
-impl Drop for Seaweed {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-fn peer(name: &str) -> PathBuf {
-    let venv = std::env::var_os("TENKO_PEERS").expect("TENKO_PEERS names the virtualenv with the peers");
-    PathBuf::from(venv).join("bin").join(name)
-}
-
-/// Ports that are free now. They are bound together, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-fn arguments(dir: &str, ports: [u16; 11]) -> Vec<String> {
-    let names = [
-        "s3.port",
-        "s3.port.grpc",
-        "s3.port.iceberg",
-        "s3.port.lance",
-        "master.port",
-        "master.port.grpc",
-        "volume.port",
-        "volume.port.grpc",
-        "filer.port",
-        "filer.port.grpc",
-        "debug.port",
-    ];
-    let fixed = format!(
-        "server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir={dir} -s3 -s3.config={dir}/s3.json -volume.max=20 \
-         -master.volumeSizeLimitMB=64 -master.telemetry=false -s3.localSocket={dir}/s3.sock -filer.localSocket={dir}/filer.sock"
-    );
-    let mut arguments: Vec<String> = fixed.split_whitespace().map(str::to_owned).collect();
-    arguments.extend(names.iter().zip(ports).map(|(name, port)| format!("-{name}={port}")));
-    arguments
 }

@@ -1,0 +1,89 @@
+//! A bucket of S3, or of a server that speaks its protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ClientOptions;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use url::Url;
+
+use super::bucket::{AllowHttp, BucketUrl};
+use super::cloud::Cloud;
+use super::connection::{Connector, retries};
+use super::objects::Objects;
+use super::rights::Rights;
+use crate::Result;
+use crate::credentials::{self, Environment};
+
+/// Variables of the environment that would take away what the store relies on.
+const IGNORED: [AmazonS3ConfigKey; 4] = [
+    AmazonS3ConfigKey::Bucket,
+    AmazonS3ConfigKey::ConditionalPut,
+    AmazonS3ConfigKey::CopyIfNotExists,
+    AmazonS3ConfigKey::VirtualHostedStyleRequest,
+];
+
+/// Prepares a bucket of S3, or of a server that speaks its protocol.
+pub(super) fn connect(
+    bucket: &BucketUrl,
+    env: &Environment,
+    per_request: Option<Duration>,
+) -> Result<Arc<dyn Objects>> {
+    let mut builder = AmazonS3Builder::new();
+    if let Some(endpoint) = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+        builder = builder.with_metadata_endpoint(endpoint.trim_end_matches('/'));
+    }
+    for (name, value) in env.starting_with("AWS_") {
+        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
+            _ => {}
+        }
+    }
+    let endpoint = bucket.option("endpoint").or_else(|| env.get("AWS_ENDPOINT_URL_S3"));
+    let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
+    let allow_http = AllowHttp::of(bucket, env, "AWS_ALLOW_HTTP");
+    let path_style = bucket.option("path_style").map_or(endpoint.is_some(), |style| style == "true");
+    let profile = credentials::profile(env, bucket.option("profile"))?;
+    let trusted = credentials::trusted(env, profile.as_ref())?;
+    let region = bucket.option("region").or_else(|| env.get("AWS_REGION"));
+    let region = region.or_else(|| env.get("AWS_DEFAULT_REGION"));
+    let region = region.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let server = match &endpoint {
+        Some(endpoint) => with_bucket(bucket, bucket.checked_endpoint(endpoint, &allow_http)?, path_style)?,
+        None => default_endpoint(bucket.name(), &region, path_style),
+    };
+    builder = builder
+        .with_bucket_name(bucket.name())
+        .with_region(&region)
+        .with_config(AmazonS3ConfigKey::S3Endpoint, &server)
+        .with_virtual_hosted_style_request(!path_style)
+        .with_disable_bulk_delete(true)
+        .with_retry(retries())
+        .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
+        .with_http_connector(Connector { per_request, trusted: trusted.clone() });
+    if let Some(provider) = profile.and_then(|profile| profile.into_provider(trusted)) {
+        builder = builder.with_credentials(provider);
+    }
+    let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
+}
+
+/// The endpoint with the bucket in front of its host, unless paths name the bucket.
+fn with_bucket(bucket: &BucketUrl, mut url: Url, path_style: bool) -> Result<String> {
+    let host = url.host_str().map(|host| format!("{}.{host}", bucket.name()));
+    if !path_style && let Some(host) = host {
+        url.set_host(Some(&host))
+            .map_err(|error| bucket.wrong(&format!("its endpoint takes no bucket: {error}")))?;
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// AWS by virtual host, as is recommended; a name with a dot would not fit the certificate.
+fn default_endpoint(bucket: &str, region: &str, path_style: bool) -> String {
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    match path_style {
+        true => format!("https://s3.{region}.{suffix}"),
+        false => format!("https://{bucket}.s3.{region}.{suffix}"),
+    }
+}
