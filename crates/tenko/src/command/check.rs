@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -27,13 +28,13 @@ pub struct Check {
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
     /// Say what the roll call would find, store nothing and tell nobody
-    #[arg(long)]
+    #[arg(long, env = "TENKO_DRY_RUN", value_parser = BoolishValueParser::new())]
     dry_run: bool,
-    /// At another moment, past or future (RFC 3339, or civil time in the configured zone)
-    #[arg(long, value_name = "TIME", requires = "dry_run")]
+    /// With --dry-run: at another moment, past or future (RFC 3339, or civil time in the configured zone)
+    #[arg(long, value_name = "TIME", env = "TENKO_AT")]
     at: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
@@ -51,6 +52,10 @@ struct Answer<'a> {
 impl Check {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
+        if self.at.is_some() && !self.dry_run {
+            let error = CommandError::usage("--at (TENKO_AT) goes with --dry-run only");
+            return Err(error.hint("the roll is called for the present; add --dry-run to see another moment"));
+        }
         let setup = Setup::load(common)?;
         let checker = setup.checker().await?;
         let report = if self.dry_run {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
 use super::setup::{Known, Setup};
@@ -17,7 +18,7 @@ use crate::{printer, words};
 #[derive(Debug, Args)]
 pub struct Jobs {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::Setup;
 use crate::cli::Common;
@@ -16,7 +17,7 @@ pub struct Show {
     #[arg(value_name = "JOB")]
     job: String,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
