@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
+use super::check::counted;
 use super::setup::{Known, Setup};
 use crate::cli::Common;
 use crate::error::CommandError;
@@ -52,6 +53,11 @@ fn remarks(known: &Known) {
         None => "the roll has never been called: tenko check calls it".into(),
     };
     printer::remark(&called);
+    let given_up = known.roll().outbox.dead().count();
+    if given_up > 0 {
+        let notices = counted(given_up);
+        printer::remark(&format!("{notices} could not be delivered: tenko notify list shows why"));
+    }
     let untold = known.jobs.values().filter(|job| job.channels.is_empty()).count();
     if untold > 0 {
         let all = known.jobs.len();

@@ -33,12 +33,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Reads the configuration. All its errors are reported at once; warnings go to standard error.
+    /// Reads the configuration. All its errors are reported at once. Of warnings nothing is said: cron would mail them
+    /// for ever, see [`remark_warnings`](Self::remark_warnings).
     pub fn load(common: &Common) -> Result<Self, CommandError> {
         let config = Config::load(common.config.as_deref()).map_err(CommandError::usage)?.unwrap_or_default();
-        for warning in &config.warnings {
-            printer::remark(warning);
-        }
         let state_dir = place::state_dir();
         let store_url = common.store.clone().or_else(|| config.store.clone());
         let store_url = store_url.unwrap_or_else(|| place::default_store(&state_dir));
@@ -61,6 +59,13 @@ impl Setup {
             printer::complain(&CommandError::usage(errors));
         }
         Self { config: Arc::new(config), store_url, state_dir }
+    }
+
+    /// Says on standard error what is probably not meant in the configuration.
+    pub fn remark_warnings(&self) {
+        for warning in &self.config.warnings {
+            printer::remark(warning);
+        }
     }
 
     /// Opens the store.
