@@ -11,8 +11,8 @@ use serde::Serialize;
 use tenko_core::outbox::{Item, Status};
 use tenko_core::{NoticeKind, Slug, Verdict};
 
-use super::Setup;
-use crate::checker::{self, Report};
+use super::setup::{Known, Setup};
+use crate::checker::{self, Checker, Report};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::view::{self, JobView};
@@ -63,6 +63,7 @@ impl Check {
             setup.remark_warnings();
         }
         let checker = setup.checker().await?;
+        self.refuse_unknown(&checker).await?;
         let report = if self.dry_run {
             let at = match &self.at {
                 Some(text) => words::parse_moment(text, &setup.config.time_zone)?,
@@ -80,6 +81,15 @@ impl Check {
             self.remarks(&report, &setup.config.time_zone);
         }
         Ok(self.exit_code(&report, &shown))
+    }
+
+    /// A name that nobody knows is refused before anything is decided.
+    async fn refuse_unknown(&self, checker: &Checker) -> Result<(), CommandError> {
+        if self.jobs.iter().all(|name| checker.config.jobs.contains_key(name.as_str())) {
+            return Ok(());
+        }
+        let known = Known::read(checker).await?;
+        self.jobs.iter().try_for_each(|name| known.job(name).map(drop))
     }
 
     /// What people should know beside the verdicts.
@@ -113,7 +123,7 @@ impl Check {
     /// Something down weighs more than something unknown. That people were not told of it weighs as much: until
     /// somebody has seen that, all is not well.
     fn exit_code(&self, report: &Report, jobs: &[JobView]) -> ExitCode {
-        let any = |verdict| jobs.iter().any(|view| view.verdict == verdict);
+        let any = |verdict| jobs.iter().any(|view| view.look.verdict == verdict);
         let untold = report.roll.outbox.dead().any(|item| self.is_about(&item.notice.job));
         ExitCode::from(match (any(Verdict::Down) || untold, any(Verdict::Unknown)) {
             (true, _) => 1,

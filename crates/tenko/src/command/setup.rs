@@ -87,23 +87,19 @@ impl Setup {
 
     /// What is known of all jobs.
     pub async fn known(&self) -> Result<Known, CommandError> {
-        let store = self.open_store().await?;
-        let snapshot = store.load().await?;
-        // A job that has reported since then is known, although nobody has judged it yet.
-        let now = Timestamp::now();
-        let news = store.news(&snapshot.roll.cursor, now).await?;
-        let members = checker::members(&self.config, &snapshot.roll, &news.evidence);
-        Ok(Known { store, snapshot, jobs: members.jobs, now })
+        Known::read(&self.checker().await?).await
     }
 }
 
-/// What is known of all jobs, as the last roll call left it.
+/// What is known of all jobs.
 #[derive(Debug)]
 pub struct Known {
     /// The store.
     pub store: SharedStore,
-    /// The roll.
+    /// The roll as the last roll call left it.
     pub snapshot: Snapshot,
+    /// The same, as the evidence and the time since then leave it; not for storing.
+    pub roll: Roll,
     /// The jobs.
     pub jobs: std::collections::BTreeMap<Slug, Job>,
     /// When it was read.
@@ -111,9 +107,12 @@ pub struct Known {
 }
 
 impl Known {
-    /// The roll.
-    pub fn roll(&self) -> &Roll {
-        &self.snapshot.roll
+    /// Reads it.
+    pub async fn read(checker: &Checker) -> Result<Self, CommandError> {
+        let snapshot = checker.store.load().await?;
+        let now = Timestamp::now();
+        let (roll, jobs) = checker::up_to_now(checker, snapshot.roll.clone(), now).await?;
+        Ok(Self { store: Arc::clone(&checker.store), snapshot, roll, jobs, now })
     }
 
     /// One job and its state, as far as there is one; an error with the names of others if it is not known.
@@ -121,7 +120,7 @@ impl Known {
         let Some((slug, job)) = self.jobs.get_key_value(name) else {
             return Err(no_job(name, self.jobs.keys(), &self.store.url()));
         };
-        Ok((job, self.roll().states.get(slug)))
+        Ok((job, self.roll.states.get(slug)))
     }
 }
 

@@ -26,7 +26,7 @@ impl Show {
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let known = Setup::load(common)?.known().await?;
         let (job, state) = known.job(&self.job)?;
-        let detail = view::detail(job, state, known.roll(), known.now);
+        let detail = view::detail(job, state, &known.roll, known.now);
         if self.json {
             printer::print_json(&detail)?;
         } else {

@@ -73,7 +73,7 @@ fn is_near_one_of_secrets(name: &str, known: &[Key]) -> bool {
         Form::Short(short, _) => matches!(short, Form::Secret),
         _ => false,
     };
-    nearest::nearest(name, known.iter().filter(holds_secret).map(|key| key.name)).is_some()
+    nearest(name, known.iter().filter(holds_secret).map(|key| key.name)).is_some()
 }
 
 /// Whether a text has the form of a credential, or is a word that nobody would think up.
