@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::notice::{Notice, NoticeKind};
 use crate::outbox::Batch;
-use crate::state::Reason;
+use crate::state::{MAX_FLIPS, Reason};
 pub use clean::{block, line};
 pub use digest::{MAX_LISTED, digest};
 use words::{Label, Words};
@@ -192,6 +192,16 @@ impl<'a> Told<'a> {
     /// How long it lasted, or has lasted.
     fn lasted(&self) -> String {
         self.words.length(self.until().duration_since(self.since()))
+    }
+
+    /// How long a run may take at most, or at least.
+    fn limit(&self) -> Option<String> {
+        self.notice.facts.limit.map(|limit| self.words.length(limit))
+    }
+
+    /// How often the verdict changed, if that was often, and whether it may have been more often still.
+    fn flips(&self) -> Option<(u8, bool)> {
+        self.notice.facts.flips.map(|count| (count, usize::from(count) >= MAX_FLIPS))
     }
 
     /// What else was said, as one line without its full stop.

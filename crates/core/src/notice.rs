@@ -19,6 +19,10 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_7465_6e6b_6f2
 /// In how many roll calls in a row the evidence must be unreadable before somebody is told.
 pub const BLIND_TRIES: u32 = 3;
 
+/// So many changes of verdict within an hour are told to be many: who is told so often should know that it is no
+/// accident, and can ask for more `failures` and `recoveries` in a row.
+pub const FLAPPING: u8 = 5;
+
 /// The intention to tell one channel one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
@@ -99,6 +103,9 @@ pub struct Facts {
     /// How long that run took.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::evidence::duration_ms")]
     pub duration: Option<SignedDuration>,
+    /// The limit that a run did not keep: `max_runtime` when it overran, `min_runtime` when it was too quick.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::evidence::duration_ms")]
+    pub limit: Option<SignedDuration>,
     /// Where it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -108,6 +115,10 @@ pub struct Facts {
     /// What else was said: why evidence is bad, what a store answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How often the verdict changed in the hour before, if that was often ([`FLAPPING`] or more); no more are counted than
+    /// [`MAX_FLIPS`](crate::state::MAX_FLIPS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flips: Option<u8>,
     /// Whether the run was ended because it exceeded its time-out.
     #[serde(default)]
     pub timed_out: bool,
@@ -140,6 +151,7 @@ impl Facts {
             run: fold.bad_run,
             exit: ended.and_then(|heard| heard.exit),
             duration: ended.and_then(|heard| heard.duration),
+            limit: limit(job, fold.reason),
             ..Self::default()
         }
     }
@@ -165,6 +177,24 @@ impl Facts {
     }
 }
 
+/// How many flips there were in the hour up to the last one, if they are many.
+fn flapping(state: &JobState) -> Option<u8> {
+    let hour = SignedDuration::from_hours(1);
+    let last = state.flips.last()?.at;
+    let recent = |flip: &&Flip| flip.old != Verdict::Paused && last.duration_since(flip.at) < hour;
+    let count = u8::try_from(state.flips.iter().filter(recent).count()).unwrap_or(u8::MAX);
+    (count >= FLAPPING).then_some(count)
+}
+
+/// The limit whose breach is the reason.
+fn limit(job: &Job, reason: Option<Reason>) -> Option<SignedDuration> {
+    match reason? {
+        Reason::Overran => job.limits.max_runtime,
+        Reason::TooQuick => job.limits.min_runtime,
+        Reason::Missed | Reason::Failed | Reason::BadEvidence => None,
+    }
+}
+
 /// What became of a job in one roll call, as far as people have to be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass<'a> {
@@ -183,8 +213,10 @@ pub fn tell(job: &Job, state: &mut JobState, pass: Pass<'_>, gaps: &[Gap]) -> Ve
     let flip = pass.flips.last();
     let mut known = Facts::of(job, state);
     known.reason = Some(incident.reason);
+    known.limit = limit(job, known.reason);
     known.down_since = Some(incident.opened_at);
     known.brief = brief;
+    known.flips = flapping(state).filter(|_| matches!(kind, NoticeKind::Down | NoticeKind::Up));
     if kind == NoticeKind::Up {
         known.up_since = flip.map(|flip| flip.at);
         known.late_delivered = flip.is_some_and(|flip| flip.late_delivered);
@@ -277,6 +309,7 @@ fn about_sight(job: &Job, state: &JobState, kind: NoticeKind, blind: &Blind, now
         down_since: Some(blind.since),
         message: Some(blind.problem.clone()),
         reason: None,
+        limit: None,
         ..Facts::of(job, state)
     };
     let make = |channel: &ChannelName| Notice {

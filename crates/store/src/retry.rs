@@ -36,19 +36,23 @@ impl RetryingStore {
 
     async fn again<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
         let mut patience = Patience::of(self.within);
+        let mut last = None;
         loop {
-            match self.once(&patience, call()).await {
-                Err(error) if error.is_transient() && patience.wait().await => {}
-                done => return done,
+            match timeout_at(patience.until, call()).await {
+                Ok(Err(error)) if error.is_transient() && patience.wait().await => last = Some(error),
+                Ok(done) => return done,
+                // What the store said before tells more than that it was not asked to the end once more.
+                Err(_) => return Err(last.unwrap_or_else(|| self.late())),
             }
         }
     }
 
     async fn once<T>(&self, patience: &Patience, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let late = |_| {
-            Err(StoreError::new(ErrorKind::Unavailable, format!("no answer from {} in time", self.url())))
-        };
-        timeout_at(patience.until, call).await.unwrap_or_else(late)
+        timeout_at(patience.until, call).await.unwrap_or_else(|_| Err(self.late()))
+    }
+
+    fn late(&self) -> StoreError {
+        StoreError::new(ErrorKind::Unavailable, format!("no answer from {} in time", self.url()))
     }
 
     /// What became of a commit of which the answer was lost; nothing yet if the roll is the one before.

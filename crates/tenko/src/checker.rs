@@ -5,6 +5,7 @@
 //! the store could not be reached.
 
 mod deliver;
+mod known;
 mod objects;
 mod outage;
 mod rebuild;
@@ -28,9 +29,10 @@ use crate::notify::Channels;
 
 use objects::Seen;
 
+pub use known::up_to_now;
 pub use outage::Outage;
 pub use rebuild::as_of;
-pub use roster::{Members, members};
+use roster::members;
 
 /// How often a roll call that lost a race reads again before it leaves the field to the others.
 const TRIES: u32 = 20;

@@ -81,10 +81,43 @@ fn done(result: Result<ExitCode, CommandError>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use std::collections::BTreeMap;
+
+    use clap::{Arg, CommandFactory as _};
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// What no variable could mean: whoever set it would get nothing else any more.
+    const WITHOUT_VARIABLE: [&str; 2] = ["help", "version"];
+
+    #[test]
+    fn every_flag_has_a_variable_of_its_name_that_means_the_same_everywhere() {
+        let mut command = super::Cli::command();
+        command.build();
+        let mut meaning = BTreeMap::new();
+        walk(&command, "tenko", &mut |place, flag| {
+            let name = flag.get_long().unwrap_or_else(|| panic!("{place}: {flag} has no long form"));
+            if WITHOUT_VARIABLE.contains(&name) {
+                return;
+            }
+            let variable = format!("TENKO_{}", name.to_uppercase().replace('-', "_"));
+            let said = flag.get_env().and_then(std::ffi::OsStr::to_str);
+            assert_eq!(said, Some(variable.as_str()), "{place} --{name}");
+            let kind = (flag.get_value_names().map(<[_]>::to_vec), format!("{:?}", flag.get_action()));
+            let known = meaning.entry(variable).or_insert_with(|| kind.clone());
+            assert_eq!(*known, kind, "{place} --{name}");
+        });
+        assert!(meaning.len() > 30, "{meaning:?}");
+    }
+
+    fn walk(command: &clap::Command, place: &str, see: &mut impl FnMut(&str, &Arg)) {
+        let flags = command.get_arguments().filter(|argument| !argument.is_positional());
+        flags.for_each(|flag| see(place, flag));
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            walk(below, &format!("{place} {}", below.get_name()), see);
+        }
     }
 }

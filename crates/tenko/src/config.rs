@@ -19,6 +19,7 @@ mod schema;
 mod shape;
 mod show;
 mod source;
+mod suspicion;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use tenko_core::judge::look;
+use tenko_core::judge::{Look, look};
 use tenko_core::state::{Answer, Flip, Heard, Incident, UnderWay};
-use tenko_core::{Exit, Job, JobState, Kind, Reason, Roll, RunId, Slug, Verdict};
+use tenko_core::{Exit, Job, JobState, Kind, Roll, RunId, Slug, Verdict};
 
 use crate::{printer, words};
 
@@ -18,17 +18,8 @@ pub struct JobView {
     /// Its name.
     pub job: Slug,
     /// What is true of it.
-    pub verdict: Verdict,
-    /// Since when.
-    pub since: Timestamp,
-    /// Why it is down.
-    pub reason: Option<Reason>,
-    /// Whether a run is under way.
-    pub running: bool,
-    /// The oldest due that is not answered: passed, or the next one.
-    pub due: Option<Timestamp>,
-    /// The next due that is to come.
-    pub next_due: Option<Timestamp>,
+    #[serde(flatten)]
+    pub look: Look,
     /// The last success.
     pub last_success: Option<Timestamp>,
     /// Its schedule, in words.
@@ -112,16 +103,10 @@ impl From<&Answer> for AnswerView {
 pub fn job(job: &Job, state: Option<&JobState>, roll: &Roll, now: Timestamp) -> JobView {
     let fresh = JobState::new(job, now);
     let state = state.unwrap_or(&fresh);
-    let seen = look(job, state, &roll.gaps, now);
     let zone = job.schedule.time_zone().clone();
     JobView {
         job: job.slug.clone(),
-        verdict: seen.verdict,
-        since: seen.since,
-        reason: seen.reason,
-        running: seen.running,
-        due: seen.due,
-        next_due: seen.next_due,
+        look: look(job, state, &roll.gaps, now),
         last_success: state.last_success.map(|heard| heard.at),
         schedule: job.schedule.in_words(),
         problem: state.blind.as_ref().map(|blind| blind.problem.clone()),
@@ -170,10 +155,10 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
     let row = |view: &JobView| {
         vec![
             view.job.to_string(),
-            verdict(view) + if view.running { ", running" } else { "" },
-            words::distance(view.since, now),
+            verdict(view) + if view.look.running { ", running" } else { "" },
+            words::distance(view.look.since, now),
             view.last_success.map_or("never".into(), |at| words::moment(at, &view.zone)),
-            view.next_due.map_or("-".into(), |at| words::moment(at, &view.zone)),
+            view.look.next_due.map_or("-".into(), |at| words::moment(at, &view.zone)),
         ]
     };
     let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
@@ -187,11 +172,11 @@ pub fn table(jobs: &[JobView], now: Timestamp) -> String {
 
 /// The verdict with its reason, in its colour.
 fn verdict(view: &JobView) -> String {
-    let mut text = view.verdict.to_string();
-    if let Some(reason) = view.reason {
+    let mut text = view.look.verdict.to_string();
+    if let Some(reason) = view.look.reason {
         text = format!("{text} ({reason})");
     }
-    let style = style_of(view.verdict);
+    let style = style_of(view.look.verdict);
     format!("{style}{text}{style:#}")
 }
 
@@ -211,15 +196,15 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     let moment = |at: Timestamp| format!("{} ({})", words::moment(at, &view.zone), words::distance(at, now));
     let mut lines = vec![
         ("job", view.job.to_string()),
-        ("verdict", format!("{} since {}", verdict(view), moment(view.since))),
+        ("verdict", format!("{} since {}", verdict(view), moment(view.look.since))),
     ];
     let clean = |value: String| printer::one_line(&value);
     let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, clean(value))));
     add("problem", view.problem.clone());
     add("about", detail.description.clone());
     add("schedule", view.schedule.clone());
-    add("waits for", view.due.filter(|due| *due <= now).map(moment));
-    add("next due", view.next_due.map(moment));
+    add("waits for", view.look.due.filter(|due| *due <= now).map(moment));
+    add("next due", view.look.next_due.map(moment));
     add("last success", view.last_success.map(moment));
     add("last failure", detail.last_fail.map(|heard| format!("{}{}", moment(heard.at), ended(&heard))));
     add("last start", detail.last_start.map(|heard| moment(heard.at)));

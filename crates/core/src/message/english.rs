@@ -28,8 +28,8 @@ impl Words for English {
 
     fn sentence(&self, told: &Told<'_>) -> String {
         match told.notice.kind {
-            NoticeKind::Down => down(told),
-            NoticeKind::Up => up(told),
+            NoticeKind::Down => down(told) + &flapping(told),
+            NoticeKind::Up => up(told) + &flapping(told),
             NoticeKind::Reminder(number) => {
                 let since = told.moment(told.since());
                 format!(
@@ -139,8 +139,9 @@ fn down(told: &Told<'_>) -> String {
         Some(Reason::Missed) => missed(told),
         Some(Reason::Failed) => format!("{job} {} on {}{}.", ended(told), told.moment(at), after(told)),
         Some(Reason::Overran) => {
+            let within = told.limit().map_or_else(String::new, |limit| format!("within {limit}, "));
             format!(
-                "A run of {job} has taken too long: it was to end by {} at the latest, and has not.",
+                "A run of {job} has taken too long: it was to end {within}by {} at the latest, and has not.",
                 told.moment(at)
             )
         }
@@ -148,8 +149,10 @@ fn down(told: &Told<'_>) -> String {
             let length = facts
                 .duration
                 .map_or_else(String::new, |length| format!(" after only {}", told.words.length(length)));
+            let least =
+                told.limit().map_or_else(String::new, |limit| format!(", which takes at least {limit}"));
             format!(
-                "{job} ended on {} with success{length}: too quick to have done its work.",
+                "{job} ended on {} with success{length}: too quick to have done its work{least}.",
                 told.moment(at)
             )
         }
@@ -218,6 +221,13 @@ fn up(told: &Told<'_>) -> String {
         text.push_str(" Nobody had been told, because it was up again before that.");
     }
     text
+}
+
+fn flapping(told: &Told<'_>) -> String {
+    told.flips().map_or_else(String::new, |(count, more)| {
+        let more = if more { " or more" } else { "" };
+        format!(" It is flapping: its verdict changed {count}{more} times within an hour.")
+    })
 }
 
 fn unknown(told: &Told<'_>) -> String {

@@ -29,8 +29,8 @@ impl Words for Japanese {
 
     fn sentence(&self, told: &Told<'_>) -> String {
         match told.notice.kind {
-            NoticeKind::Down => down(told),
-            NoticeKind::Up => up(told),
+            NoticeKind::Down => down(told) + &flapping(told),
+            NoticeKind::Up => up(told) + &flapping(told),
             NoticeKind::Reminder(number) => format!(
                 "{} は {} から異常が続いています。{}。これは {number} 回目の再通知です。",
                 told.job(),
@@ -147,15 +147,19 @@ fn down(told: &Told<'_>) -> String {
     match facts.reason {
         Some(Reason::Missed) => missed(told),
         Some(Reason::Failed) => format!("{job} は {at} に{}{}。", after(told), ended(told)),
-        Some(Reason::Overran) => format!(
-            "{job} の実行が長引いています。遅くとも {at} までに終わるはずでしたが、まだ終わっていません。"
-        ),
+        Some(Reason::Overran) => {
+            let within = told.limit().map_or_else(String::new, |limit| format!("開始から{limit}以内、"));
+            format!(
+                "{job} の実行が長引いています。{within}遅くとも {at} までに終わるはずでしたが、まだ終わっていません。"
+            )
+        }
         Some(Reason::TooQuick) => {
             let length = facts
                 .duration
                 .map_or_else(String::new, |length| format!("わずか{}で", told.words.length(length)));
+            let least = told.limit().map_or_else(String::new, |limit| format!("（{limit}未満）"));
             format!(
-                "{job} は {at} に{length}正常終了しましたが、短すぎるため、処理が行われていないおそれがあります。"
+                "{job} は {at} に{length}正常終了しましたが、短すぎるため{least}、処理が行われていないおそれがあります。"
             )
         }
         Some(Reason::BadEvidence) => format!("{job} の {at} のエビデンスに問題があります{}。", said(told)),
@@ -224,6 +228,13 @@ fn up(told: &Told<'_>) -> String {
         text.push_str("異常の通知より先に復旧したため、異常発生時の通知は送っていません。");
     }
     text
+}
+
+fn flapping(told: &Told<'_>) -> String {
+    told.flips().map_or_else(String::new, |(count, more)| {
+        let more = if more { "以上" } else { "" };
+        format!("1時間以内に{count}回{more}も状態が変わっており、不安定です。")
+    })
 }
 
 fn unknown(told: &Told<'_>) -> String {

@@ -116,14 +116,33 @@ fn down_because_timed_out() {
 
 #[test]
 fn down_because_overran() {
-    let facts = Facts { duration: None, ..with_reason(Reason::Overran) };
+    let facts =
+        Facts { duration: None, limit: Some(SignedDuration::from_mins(50)), ..with_reason(Reason::Overran) };
     assert_snapshot!(both(&notice(NoticeKind::Down, "2026-11-23T21:00:00Z", facts)));
 }
 
 #[test]
 fn down_because_too_quick() {
-    let facts = Facts { duration: Some(SignedDuration::from_millis(80)), ..with_reason(Reason::TooQuick) };
+    let facts = Facts {
+        duration: Some(SignedDuration::from_millis(80)),
+        limit: Some(SignedDuration::from_mins(2)),
+        ..with_reason(Reason::TooQuick)
+    };
     assert_snapshot!(both(&notice(NoticeKind::Down, "2026-11-23T20:10:07Z", facts)));
+}
+
+#[test]
+fn fault_57_down_and_up_again_and_again() {
+    let down = Facts { flips: Some(5), ..with_reason(Reason::Failed) };
+    let up =
+        Facts { flips: Some(10), up_since: Some(at("2026-11-23T22:21:00Z")), ..with_reason(Reason::Failed) };
+    assert_snapshot!(
+        [
+            both(&notice(NoticeKind::Down, "2026-11-23T20:10:07Z", down)),
+            both(&notice(NoticeKind::Up, "2026-11-23T22:21:00Z", up)),
+        ]
+        .join("\n==========\n\n")
+    );
 }
 
 #[test]

@@ -163,3 +163,39 @@ fn fault_58_a_reminder_is_the_same_however_often_it_is_decided() {
     assert_eq!(decide("09:30"), decide("13:29"));
     assert_ne!(decide("09:30"), decide("13:30"));
 }
+
+#[test]
+fn fault_57_who_is_told_again_and_again_is_told_that_it_is_flapping() {
+    let mut story = Story::new("").expect("04:59 new");
+    let mut told = Vec::new();
+    for minute in (0..60).step_by(5) {
+        story = story
+            .at(&format!("05:{minute:02} fail a{minute} 1"))
+            .expect(&format!("05:{minute:02} down failed"));
+        told.push(story.called.notices[0].facts.flips);
+        let again = minute + 1;
+        story = story.at(&format!("05:{again:02} success b{minute}")).expect(&format!("05:{again:02} up"));
+        told.push(story.called.notices[0].facts.flips);
+    }
+    assert_eq!(told[..6], [None, None, None, None, Some(5), Some(6)]);
+    assert!(told[9..].iter().all(|count| *count == Some(10)), "no more are remembered: {told:?}");
+    let calm = story.at("07:30 fail c 1").expect("07:30 down failed").told("down");
+    assert_eq!(calm.called.notices[0].facts.flips, None);
+}
+
+#[test]
+fn fault_57_more_failures_and_recoveries_in_a_row_make_it_calm() {
+    let mut story =
+        Story::new("").failures(2).recoveries(2).expect("04:59 new").at("04:59 success z").expect("05:00 up");
+    for minute in (10..60).step_by(5) {
+        story = story
+            .at(&format!("05:{minute:02} fail a{minute} 1"))
+            .expect(&format!("05:{minute:02} up"))
+            .told("");
+        let again = minute + 1;
+        story = story
+            .at(&format!("05:{again:02} success b{minute}"))
+            .expect(&format!("05:{again:02} up"))
+            .told("");
+    }
+}

@@ -121,3 +121,14 @@ fn each_incident_and_each_reminder_has_an_id_of_its_own() {
     distinct.dedup();
     assert_eq!(distinct.len(), ids.len());
 }
+
+#[test]
+fn a_notice_of_a_limit_that_was_not_kept_knows_the_limit() {
+    let story =
+        daily().max_runtime("20m").at("05:00 start a").expect("05:21 down overran running").told("down");
+    let facts = &story.called.notices[0].facts;
+    assert_eq!(facts.limit, Some(jiff::SignedDuration::from_mins(20)));
+    let story =
+        daily().min_runtime("1m").at("05:00 start a").at("05:00:04 success a").expect("05:01 down too_quick");
+    assert_eq!(story.called.notices[0].facts.limit, Some(jiff::SignedDuration::from_mins(1)));
+}

@@ -18,8 +18,12 @@ pub(super) fn parse() -> Result<Cli, clap::Error> {
     let any_empty = variables().any(|name| empty(&name));
     let command = || if any_empty { without(Cli::command(), empty) } else { Cli::command() };
     match read(command()) {
-        Err(error) if is_about_run(&error) => despite_variables(command, error),
-        read => read,
+        Err(error) if !is_wrong(&error) => Err(error),
+        Err(error) if std::env::args_os().any(|argument| argument == "run") => {
+            despite_variables(command, error)
+        }
+        Err(error) => Err(because_of_variable(command, error)),
+        Ok(cli) => Ok(cli),
     }
 }
 
@@ -32,10 +36,18 @@ fn variables() -> impl Iterator<Item = std::ffi::OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(b"TENKO_"))
 }
 
-/// Whether `tenko run` was called and can't begin.
-fn is_about_run(error: &clap::Error) -> bool {
-    let wanted = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
-    !wanted.contains(&error.kind()) && std::env::args_os().any(|argument| argument == "run")
+/// Whether it is more than a wish for help.
+fn is_wrong(error: &clap::Error) -> bool {
+    !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+}
+
+/// Names the variable without which the call would be right: nobody sees it in the call.
+fn because_of_variable(command: impl Fn() -> Command, error: clap::Error) -> clap::Error {
+    let mut suspects = variables();
+    if let Some(name) = suspects.find(|suspect| read(without(command(), |name| name == suspect)).is_ok()) {
+        printer::remark(&format!("tenko: the environment variable {} is wrong:", name.display()));
+    }
+    error
 }
 
 /// Leaves out the one variable that is wrong, or all of them if more are; says so if that helps.
@@ -63,9 +75,13 @@ fn complain(error: &clap::Error, consequence: &str) {
 
 /// The command without the variables of which this is true.
 fn without(command: Command, drop_it: impl Fn(&OsStr) -> bool) -> Command {
+    without_in(command, &drop_it)
+}
+
+fn without_in(command: Command, drop_it: &dyn Fn(&OsStr) -> bool) -> Command {
     let deaf = |argument: Arg| match argument.get_env() {
         Some(name) if drop_it(name) => argument.env(Resettable::Reset),
         _ => argument,
     };
-    command.mut_args(deaf).mut_subcommands(|subcommand| subcommand.mut_args(deaf))
+    command.mut_args(deaf).mut_subcommands(|subcommand| without_in(subcommand, drop_it))
 }

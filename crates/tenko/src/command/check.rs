@@ -1,16 +1,18 @@
 //! `tenko check`: calls the roll once.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use tenko_core::outbox::Item;
+use tenko_core::outbox::{Item, Status};
 use tenko_core::{NoticeKind, Slug, Verdict};
 
-use super::Setup;
-use crate::checker::{self, Report};
+use super::setup::{Known, Setup};
+use crate::checker::{self, Checker, Report};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::view::{self, JobView};
@@ -20,20 +22,20 @@ use crate::{printer, words};
 ///
 /// With --dry-run and --at it answers what the roll call would have said at another moment.
 ///
-/// Exit codes: 0 all well, 1 something is down, 2 usage or configuration, 3 could not tell.
+/// Exit codes: 0 all well, 1 something is down or a notice could not be delivered, 2 usage or configuration, 3 could not tell.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Show, and judge the exit code by, these jobs only; the roll is called for all
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
     /// Say what the roll call would find, store nothing and tell nobody
-    #[arg(long)]
+    #[arg(long, env = "TENKO_DRY_RUN", value_parser = BoolishValueParser::new())]
     dry_run: bool,
-    /// At another moment, past or future (RFC 3339, or civil time in the configured zone)
-    #[arg(long, value_name = "TIME", requires = "dry_run")]
+    /// With --dry-run: at another moment, past or future (RFC 3339, or civil time in the configured zone)
+    #[arg(long, value_name = "TIME", env = "TENKO_AT")]
     at: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
@@ -51,8 +53,17 @@ struct Answer<'a> {
 impl Check {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
+        if self.at.is_some() && !self.dry_run {
+            let error = CommandError::usage("--at (TENKO_AT) goes with --dry-run only");
+            return Err(error.hint("the roll is called for the present; add --dry-run to see another moment"));
+        }
         let setup = Setup::load(common)?;
+        // Cron would mail them for ever; whoever calls it by hand wants to see them.
+        if std::io::stderr().is_terminal() {
+            setup.remark_warnings();
+        }
         let checker = setup.checker().await?;
+        self.refuse_unknown(&checker).await?;
         let report = if self.dry_run {
             let at = match &self.at {
                 Some(text) => words::parse_moment(text, &setup.config.time_zone)?,
@@ -69,7 +80,16 @@ impl Check {
             printer::print(&text(&report, &shown))?;
             self.remarks(&report, &setup.config.time_zone);
         }
-        Ok(exit_code(&shown))
+        Ok(self.exit_code(&report, &shown))
+    }
+
+    /// A name that nobody knows is refused before anything is decided.
+    async fn refuse_unknown(&self, checker: &Checker) -> Result<(), CommandError> {
+        if self.jobs.iter().all(|name| checker.config.jobs.contains_key(name.as_str())) {
+            return Ok(());
+        }
+        let known = Known::read(checker).await?;
+        self.jobs.iter().try_for_each(|name| known.job(name).map(drop))
     }
 
     /// What people should know beside the verdicts.
@@ -77,6 +97,7 @@ impl Check {
         for warning in &report.warnings {
             printer::remark(&format!("warning: {}", printer::one_line(warning)));
         }
+        remark_given_up(report);
         if self.dry_run {
             let at = words::moment(report.at, zone);
             printer::remark(&format!(
@@ -89,11 +110,26 @@ impl Check {
         if let Some(other) = self.jobs.iter().find(|name| !report.jobs.contains_key(name.as_str())) {
             return Err(super::setup::no_job(other, report.jobs.keys(), store));
         }
-        let wanted = |slug: &Slug| self.jobs.is_empty() || self.jobs.iter().any(|name| name == slug.as_str());
-        let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
+        let jobs = report.jobs.iter().filter(|(slug, _)| self.is_about(slug));
         Ok(jobs
             .map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at))
             .collect())
+    }
+
+    fn is_about(&self, job: &Slug) -> bool {
+        self.jobs.is_empty() || self.jobs.iter().any(|name| name == job.as_str())
+    }
+
+    /// Something down weighs more than something unknown. That people were not told of it weighs as much: until
+    /// somebody has seen that, all is not well.
+    fn exit_code(&self, report: &Report, jobs: &[JobView]) -> ExitCode {
+        let any = |verdict| jobs.iter().any(|view| view.look.verdict == verdict);
+        let untold = report.roll.outbox.dead().any(|item| self.is_about(&item.notice.job));
+        ExitCode::from(match (any(Verdict::Down) || untold, any(Verdict::Unknown)) {
+            (true, _) => 1,
+            (false, true) => 3,
+            (false, false) => 0,
+        })
     }
 }
 
@@ -117,7 +153,23 @@ fn text(report: &Report, jobs: &[JobView]) -> String {
     for item in &report.roll.outbox.items {
         text.push_str(&format!("{}\n", undelivered(item, report.at)));
     }
+    if report.roll.outbox.dead().next().is_some() {
+        text.push_str(WHAT_TO_DO);
+    }
     text
+}
+
+/// What to do about notices that are given up.
+const WHAT_TO_DO: &str =
+    "tenko notify retry tries again what could not be delivered, tenko notify dismiss lets it go\n";
+
+/// Says on standard error, which cron mails, that a notice was given up; in the roll call in which it was, and never
+/// again.
+pub(super) fn remark_given_up(report: &Report) {
+    let now = |item: &&Item| matches!(item.status, Status::Dead { at } if at >= report.at);
+    for item in report.roll.outbox.dead().filter(now) {
+        printer::remark(&format!("warning: {}", undelivered(item, report.at)));
+    }
 }
 
 pub(super) fn counted(notices: usize) -> String {
@@ -126,7 +178,6 @@ pub(super) fn counted(notices: usize) -> String {
 
 /// One line about a notice that is still in the outbox.
 pub(super) fn undelivered(item: &Item, now: Timestamp) -> String {
-    use tenko_core::outbox::Status;
     let notice = &item.notice;
     let (fate, said) = match item.status {
         Status::Dead { .. } => ("could not be delivered".to_owned(), ": "),
@@ -154,14 +205,4 @@ fn what_it_tells(kind: NoticeKind) -> &'static str {
         NoticeKind::Unstored => "left evidence that could not be stored",
         NoticeKind::Test => "is a test",
     }
-}
-
-/// Something down weighs more than something unknown.
-fn exit_code(jobs: &[JobView]) -> ExitCode {
-    let any = |verdict| jobs.iter().any(|view| view.verdict == verdict);
-    ExitCode::from(match (any(Verdict::Down), any(Verdict::Unknown)) {
-        (true, _) => 1,
-        (false, true) => 3,
-        (false, false) => 0,
-    })
 }

@@ -3,21 +3,23 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Serialize;
 
+use super::check::counted;
 use super::setup::{Known, Setup};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::view::{self, JobView};
 use crate::{printer, words};
 
-/// List all jobs, as the last roll call and the time since then leave them.
+/// List all jobs, as the last roll call and what was heard since then leave them.
 ///
-/// Reads no new evidence: that is what `tenko check` does.
+/// Decides nothing and tells nobody: that is what `tenko check` does.
 #[derive(Debug, Args)]
 pub struct Jobs {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
@@ -32,10 +34,10 @@ impl Jobs {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let known = Setup::load(common)?.known().await?;
-        let view = |(slug, job)| view::job(job, known.roll().states.get(slug), known.roll(), known.now);
+        let view = |(slug, job)| view::job(job, known.roll.states.get(slug), &known.roll, known.now);
         let jobs: Vec<JobView> = known.jobs.iter().map(view).collect();
         if self.json {
-            printer::print_json(&Listing { at: known.now, called_at: known.roll().called_at, jobs })?;
+            printer::print_json(&Listing { at: known.now, called_at: known.roll.called_at, jobs })?;
         } else {
             printer::print(&view::table(&jobs, known.now))?;
             remarks(&known);
@@ -46,11 +48,16 @@ impl Jobs {
 
 /// How old this is, and whether anybody would be told.
 fn remarks(known: &Known) {
-    let called = match known.roll().called_at {
+    let called = match known.roll.called_at {
         Some(at) => format!("roll last called {}", words::distance(at, known.now)),
         None => "the roll has never been called: tenko check calls it".into(),
     };
     printer::remark(&called);
+    let given_up = known.roll.outbox.dead().count();
+    if given_up > 0 {
+        let notices = counted(given_up);
+        printer::remark(&format!("{notices} could not be delivered: tenko notify list shows why"));
+    }
     let untold = known.jobs.values().filter(|job| job.channels.is_empty()).count();
     if untold > 0 {
         let all = known.jobs.len();

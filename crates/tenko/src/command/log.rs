@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, value_parser};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -25,16 +26,17 @@ pub struct Log {
     #[arg(value_name = "JOB")]
     job: String,
     /// How far back
-    #[arg(long, value_name = "LENGTH", default_value = "7d")]
+    #[arg(long, value_name = "LENGTH", env = "TENKO_SINCE", default_value = "7d")]
     since: String,
     /// At most so many lines; the newest are kept
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = value_parser!(u32).range(1..=100_000))]
+    #[arg(short = 'n', long, value_name = "COUNT", env = "TENKO_LINES", default_value_t = 50)]
+    #[arg(value_parser = value_parser!(u32).range(1..=100_000))]
     lines: u32,
     /// Print what the runs printed, too
-    #[arg(long)]
+    #[arg(long, env = "TENKO_OUTPUT", value_parser = BoolishValueParser::new())]
     output: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use tenko_core::outbox::{Batch, Delivery, Status};
@@ -34,7 +35,7 @@ enum Action {
     /// List the notices that are not delivered
     List {
         /// Print JSON
-        #[arg(long)]
+        #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
         json: bool,
     },
     /// Try a notice again that could not be delivered

@@ -39,13 +39,13 @@ pub struct Ping {
     #[arg(long, value_name = "UUID", env = "TENKO_RUN_ID")]
     run_id: Option<Uuid>,
     /// When it happened (RFC 3339, or civil time in the configured zone) [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", env = "TENKO_AT")]
     at: Option<String>,
     /// Exit code, with `fail`
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", env = "TENKO_EXIT")]
     exit: Option<u8>,
     /// A remark; `-` reads it from standard input
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", env = "TENKO_MESSAGE")]
     message: Option<String>,
     /// Try to report so long; then the evidence is kept to be sent later [default: 10s]
     #[arg(long, value_name = "LENGTH", env = "TENKO_REPORT_TIMEOUT")]

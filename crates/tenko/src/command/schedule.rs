@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,22 +24,23 @@ pub struct Preview {
     #[arg(value_name = "EXPR", required = true)]
     expressions: Vec<String>,
     /// Time zone (IANA name) [default: the configured one]
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", env = "TENKO_TZ")]
     tz: Option<String>,
     /// Whose rule for changes of the clock applies [default: by the syntax]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, env = "TENKO_SCHEDULER")]
     scheduler: Option<SchedulerName>,
     /// From when on (RFC 3339, or civil time in the zone) [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", env = "TENKO_FROM")]
     from: Option<String>,
     /// Backwards
-    #[arg(long)]
+    #[arg(long, env = "TENKO_BACK", value_parser = BoolishValueParser::new())]
     back: bool,
     /// How many
-    #[arg(short = 'n', value_name = "COUNT", default_value_t = 10, value_parser = value_parser!(u32).range(1..=100_000))]
+    #[arg(short = 'n', long, value_name = "COUNT", env = "TENKO_COUNT", default_value_t = 10)]
+    #[arg(value_parser = value_parser!(u32).range(1..=100_000))]
     count: u32,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

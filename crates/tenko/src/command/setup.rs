@@ -33,12 +33,10 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Reads the configuration. All its errors are reported at once; warnings go to standard error.
+    /// Reads the configuration. All its errors are reported at once. Of warnings nothing is said: cron would mail them
+    /// for ever, see [`remark_warnings`](Self::remark_warnings).
     pub fn load(common: &Common) -> Result<Self, CommandError> {
         let config = Config::load(common.config.as_deref()).map_err(CommandError::usage)?.unwrap_or_default();
-        for warning in &config.warnings {
-            printer::remark(warning);
-        }
         let state_dir = place::state_dir();
         let store_url = common.store.clone().or_else(|| config.store.clone());
         let store_url = store_url.unwrap_or_else(|| place::default_store(&state_dir));
@@ -63,6 +61,13 @@ impl Setup {
         Self { config: Arc::new(config), store_url, state_dir }
     }
 
+    /// Says on standard error what is probably not meant in the configuration.
+    pub fn remark_warnings(&self) {
+        for warning in &self.config.warnings {
+            printer::remark(warning);
+        }
+    }
+
     /// Opens the store.
     pub async fn open_store(&self) -> Result<SharedStore, CommandError> {
         let store = open::open(&self.store_url, &OpenOptions::default()).await?;
@@ -82,23 +87,19 @@ impl Setup {
 
     /// What is known of all jobs.
     pub async fn known(&self) -> Result<Known, CommandError> {
-        let store = self.open_store().await?;
-        let snapshot = store.load().await?;
-        // A job that has reported since then is known, although nobody has judged it yet.
-        let now = Timestamp::now();
-        let news = store.news(&snapshot.roll.cursor, now).await?;
-        let members = checker::members(&self.config, &snapshot.roll, &news.evidence);
-        Ok(Known { store, snapshot, jobs: members.jobs, now })
+        Known::read(&self.checker().await?).await
     }
 }
 
-/// What is known of all jobs, as the last roll call left it.
+/// What is known of all jobs.
 #[derive(Debug)]
 pub struct Known {
     /// The store.
     pub store: SharedStore,
-    /// The roll.
+    /// The roll as the last roll call left it.
     pub snapshot: Snapshot,
+    /// The same, as the evidence and the time since then leave it; not for storing.
+    pub roll: Roll,
     /// The jobs.
     pub jobs: std::collections::BTreeMap<Slug, Job>,
     /// When it was read.
@@ -106,9 +107,12 @@ pub struct Known {
 }
 
 impl Known {
-    /// The roll.
-    pub fn roll(&self) -> &Roll {
-        &self.snapshot.roll
+    /// Reads it.
+    pub async fn read(checker: &Checker) -> Result<Self, CommandError> {
+        let snapshot = checker.store.load().await?;
+        let now = Timestamp::now();
+        let (roll, jobs) = checker::up_to_now(checker, snapshot.roll.clone(), now).await?;
+        Ok(Self { store: Arc::clone(&checker.store), snapshot, roll, jobs, now })
     }
 
     /// One job and its state, as far as there is one; an error with the names of others if it is not known.
@@ -116,7 +120,7 @@ impl Known {
         let Some((slug, job)) = self.jobs.get_key_value(name) else {
             return Err(no_job(name, self.jobs.keys(), &self.store.url()));
         };
-        Ok((job, self.roll().states.get(slug)))
+        Ok((job, self.roll.states.get(slug)))
     }
 }
 

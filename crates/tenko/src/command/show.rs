@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::Setup;
 use crate::cli::Common;
@@ -16,7 +17,7 @@ pub struct Show {
     #[arg(value_name = "JOB")]
     job: String,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
@@ -25,7 +26,7 @@ impl Show {
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let known = Setup::load(common)?.known().await?;
         let (job, state) = known.job(&self.job)?;
-        let detail = view::detail(job, state, known.roll(), known.now);
+        let detail = view::detail(job, state, &known.roll, known.now);
         if self.json {
             printer::print_json(&detail)?;
         } else {

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Setup;
+use super::{Setup, check};
 use crate::checker::{Checker, Report};
 use crate::cli::Common;
 use crate::error::{CommandError, Kind};
@@ -46,7 +46,7 @@ impl Watch {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
         };
-        let mut checker = Setup::load(common)?.checker().await?;
+        let mut checker = load(common).await?;
         loop {
             let next = match checker.roll_call().await {
                 Ok(report) => {
@@ -65,7 +65,7 @@ impl Watch {
             match signals.sleep(next).await {
                 Wake::Time => {}
                 Wake::Stop => return Ok(ExitCode::SUCCESS),
-                Wake::Reload => match reload(common).await {
+                Wake::Reload => match load(common).await {
                     Ok(fresh) => {
                         checker = fresh;
                         printer::remark("the configuration is read again");
@@ -80,8 +80,10 @@ impl Watch {
     }
 }
 
-async fn reload(common: &Common) -> Result<Checker, CommandError> {
-    Setup::load(common)?.checker().await
+async fn load(common: &Common) -> Result<Checker, CommandError> {
+    let setup = Setup::load(common)?;
+    setup.remark_warnings();
+    setup.checker().await
 }
 
 /// One line for each flip, in the job's zone, and for each warning.
@@ -95,6 +97,7 @@ fn tell(report: &Report) -> Result<(), CommandError> {
     for warning in &report.warnings {
         printer::remark(&format!("warning: {}", printer::one_line(warning)));
     }
+    check::remark_given_up(report);
     Ok(())
 }
 

@@ -26,7 +26,8 @@ pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, 
     let mut hidden = Vec::new();
     shape::secrets(table.get_ref(), keys::TOP, &mut hidden);
     // What follows from broken syntax is guesswork; a key given twice breaks nothing.
-    if syntax.iter().any(|error| error.message() != "duplicate key") {
+    let broken = syntax.iter().any(|error| error.message() != "duplicate key");
+    if broken {
         reading.problems.clear();
         hidden.extend(hidden_by_name(text));
     }
@@ -36,7 +37,8 @@ pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, 
     reading.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     config.warnings = problem::warnings(&reading.problems, &source);
     config.source = Some(path.to_owned());
-    (config, ConfigErrors::among(&reading.problems, path, &source))
+    let errors = ConfigErrors::among(&reading.problems, path, &source);
+    (config, errors.map(|errors| if broken { errors.before_the_rest() } else { errors }))
 }
 
 fn meaning(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Config {
@@ -237,8 +239,21 @@ fn hidden_by_name(text: &str) -> Vec<Range<usize>> {
     hidden
 }
 
-const SECRET_NAMES: [&str; 8] =
-    ["headers", "slack", "webhook", "url", "server", "password", "signing_key", "heartbeat"];
+const SECRET_NAMES: [&str; 13] = [
+    "headers",
+    "slack",
+    "webhook",
+    "url",
+    "server",
+    "password",
+    "signing_key",
+    "heartbeat",
+    "token",
+    "secret",
+    "key",
+    "pass",
+    "auth",
+];
 
 /// Where the first value begins that follows `name =` and is not harmless.
 fn after_name(line: &str, name: &str) -> Option<usize> {

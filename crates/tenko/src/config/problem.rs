@@ -69,20 +69,29 @@ pub struct ConfigErrors {
     path: PathBuf,
     shown: Vec<String>,
     count: usize,
+    /// Whether what follows was not looked at.
+    rest_unknown: bool,
 }
 
 impl ConfigErrors {
     /// An error of the file as a whole: one sentence about it, and what to do.
     pub(super) fn of_file(path: &Path, problem: &str, hint: &str) -> Self {
         let shown = format!("error: {} {problem}\n  = hint: {hint}\n", path.display());
-        Self { path: path.to_owned(), shown: vec![shown], count: 1 }
+        Self { path: path.to_owned(), shown: vec![shown], count: 1, rest_unknown: false }
     }
 
     /// The errors among the problems, in the order of the file.
     pub(super) fn among(problems: &[Problem], path: &Path, source: &Source<'_>) -> Option<Self> {
         let errors: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
         let shown = errors.iter().take(MOST_SHOWN).map(|error| error.show(source)).collect();
-        (!errors.is_empty()).then(|| Self { path: path.to_owned(), shown, count: errors.len() })
+        let (path, count) = (path.to_owned(), errors.len());
+        (count > 0).then(|| Self { path, shown, count, rest_unknown: false })
+    }
+
+    /// Says that these errors keep the rest of the file from being checked.
+    #[must_use]
+    pub(super) fn before_the_rest(self) -> Self {
+        Self { rest_unknown: true, ..self }
     }
 
     /// How many there are; at least one.
@@ -101,6 +110,9 @@ impl fmt::Display for ConfigErrors {
         f.write_str(self.shown.join("\n").trim_end())?;
         if self.count > self.shown.len() {
             write!(f, "\n\nand {} more errors", self.count - self.shown.len())?;
+        }
+        if self.rest_unknown {
+            f.write_str("\n\nthe rest of the file is checked once this is mended")?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 use super::keys::{Form, Key};
-use super::nearest;
 use super::problem::Problem;
+use super::{nearest, suspicion};
 
 /// Reports unknown keys and values of the wrong kind, everywhere in the table.
 pub(super) fn check(table: &DeTable<'_>, keys: &[Key], problems: &mut Vec<Problem>) {
@@ -20,12 +20,12 @@ pub(super) fn check(table: &DeTable<'_>, keys: &[Key], problems: &mut Vec<Proble
     }
 }
 
-/// Finds where secrets stand, or what may be one: the value of a key that is not known could have been meant for one.
+/// Finds where secrets stand, and what may be one among the values of keys that are not known.
 pub(super) fn secrets(table: &DeTable<'_>, keys: &[Key], found: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         match keys.iter().find(|key| key.name == name.get_ref().as_ref()) {
             Some(key) => secrets_of(value, &key.form, found),
-            None => secrets_of(value, &Form::Secrets, found),
+            None => suspicion::of_unknown(name.get_ref(), value, keys, found),
         }
     }
 }

@@ -86,3 +86,22 @@ fn one_notice_of_several_is_dismissed_by_its_id() {
     assert_eq!(left.as_array().unwrap().len(), 1);
     assert_eq!(left[0]["notice"]["id"], json!(id(1)));
 }
+
+#[test]
+fn fault_53_until_somebody_has_seen_a_dead_notice_all_is_not_well() {
+    let receiver = Receiver::that_answers(404, "no_service");
+    let place = with_slack(&receiver);
+    place.ok(&["ping", "a", "fail"]);
+    let first = place.run(&["check"]);
+    assert!(first.err.contains("could not be delivered"), "cron mails it: {first}");
+    place.ok(&["ping", "a"]);
+    place.ok(&["ping", "b"]);
+    place.run(&["check"]);
+    let later = place.run(&["check"]);
+    assert_eq!((later.code, later.err.as_str()), (1, ""), "cron mails it once: {later}");
+    assert!(later.out.contains("a    up") && later.out.contains("could not be delivered"), "{later}");
+    assert_eq!((place.run(&["check", "a"]).code, place.run(&["check", "b"]).code), (1, 0));
+    assert!(place.run(&["jobs"]).err.contains("could not be delivered: tenko notify list"));
+    place.ok(&["notify", "dismiss"]);
+    place.ok(&["check"]);
+}

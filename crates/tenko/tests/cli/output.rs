@@ -64,6 +64,17 @@ fn warnings_go_to_standard_error() {
 }
 
 #[test]
+fn a_doubtful_configuration_is_said_to_people_and_not_to_cron() {
+    let place = Place::with_config("[jobs.a]\ncron = \"* * * * *\"\ngrace = \"1h\"\n");
+    for args in [&["check"] as &[&str], &["jobs"], &["show", "a"], &["log", "a"], &["ping", "a"]] {
+        assert!(!place.run(args).err.contains("warning"), "{args:?}");
+    }
+    assert_eq!(place.run(&["run", "--job", "a", "--", "true"]).err, "");
+    assert!(place.run(&["config", "check"]).err.contains("the grace of `a` is longer"));
+    assert!(place.on_terminal(&["check"]).contains("the grace of `a` is longer"));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let place = five();
     for args in

@@ -114,6 +114,40 @@ fn an_unknown_job_is_no_job_and_perhaps_another_is_meant() {
 }
 
 #[test]
+fn for_an_unknown_job_nothing_is_decided() {
+    let place = Place::empty();
+    place.ok(&["ping", "backup", "fail", "--every", "1d"]);
+    let said = place.run(&["check", "bakcup"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said}");
+    assert!(said.err.contains("did you mean backup?"), "{said}");
+    assert!(place.json(&["jobs"])["called_at"].is_null());
+    assert_eq!(place.run(&["check", "backup"]).code, 1);
+}
+
+#[test]
+fn what_was_reported_since_the_last_roll_call_is_shown_as_it_will_be_judged() {
+    let place = Place::empty();
+    let shown = |name: &str| place.json(&["show", name]);
+    place.ok(&["ping", "backup", "--every", "1d"]);
+    assert_eq!(
+        (&shown("backup")["verdict"], &shown("backup")["schedule"]),
+        (&"up".into(), &"every 1d".into())
+    );
+    place.ok(&["check"]);
+    place.ok(&["ping", "backup", "fail", "--every", "1d"]);
+    place.ok(&["ping", "import", "start"]);
+    let listed = place.json(&["jobs"]);
+    assert_eq!(
+        (&listed["jobs"][0]["verdict"], &listed["jobs"][0]["reason"]),
+        (&"down".into(), &"failed".into())
+    );
+    assert_eq!((&listed["jobs"][1]["job"], &listed["jobs"][1]["running"]), (&"import".into(), &true.into()));
+    let log = place.json(&["log", "backup"]);
+    assert!(log.as_array().unwrap().iter().all(|entry| entry["new"] != "down"), "nothing was decided: {log}");
+    assert_eq!(place.json(&["check"])["jobs"], place.json(&["jobs"])["jobs"]);
+}
+
+#[test]
 fn exit_codes_tell_up_down_and_could_not_tell_apart() {
     let place = Place::with_config("[jobs.a]\nevery = \"1d\"\n[jobs.b]\nevery = \"1d\"\n");
     place.ok(&["ping", "a"]);
