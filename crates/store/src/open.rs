@@ -58,11 +58,40 @@ pub fn check_url(url: &str) -> Result<()> {
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
 /// stores that are elsewhere.
 pub fn append_now(url: &str, evidence: &[Evidence]) -> Option<Result<Vec<Appended>>> {
+    open_here(url).map(|opened| opened?.append(evidence))
+}
+
+/// A store on this machine that was opened to add evidence to it once.
+#[derive(Debug)]
+pub struct Here(Place);
+
+#[derive(Debug)]
+enum Place {
+    Sqlite(sqlite::Opened),
+    Directory(PathBuf),
+}
+
+/// Opens a store on this machine, as [`append_now`] does, before there is evidence. `None` for stores that are
+/// elsewhere.
+pub fn open_here(url: &str) -> Option<Result<Here>> {
     match Target::parse(url) {
-        Ok(Target::Sqlite(path)) => Some(sqlite::append_now(&path, evidence)),
-        Ok(Target::Directory(root)) => Some(directory::append_now(&root, evidence)),
+        Ok(Target::Sqlite(path)) => Some(sqlite::Opened::new(&path).map(Place::Sqlite).map(Here)),
+        Ok(Target::Directory(root)) => Some(Ok(Here(Place::Directory(root)))),
         Ok(Target::Memory | Target::Bucket(_)) => None,
         Err(error) => Some(Err(error)),
+    }
+}
+
+impl Here {
+    /// Adds evidence and returns when it is on disk.
+    ///
+    /// # Errors
+    /// As [`crate::Store::append`].
+    pub fn append(self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
+        match self.0 {
+            Place::Sqlite(opened) => opened.append(evidence),
+            Place::Directory(root) => directory::append_now(&root, evidence),
+        }
     }
 }
 

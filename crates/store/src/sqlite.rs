@@ -7,6 +7,7 @@ mod columns;
 mod error;
 mod evidence;
 mod file;
+mod once;
 mod readers;
 mod rolls;
 mod schema;
@@ -25,6 +26,8 @@ use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, S
 use file::File;
 use readers::Readers;
 use writer::{Work, Writer};
+
+pub use once::Opened;
 
 /// A store in one SQLite file.
 #[derive(Debug)]
@@ -72,14 +75,7 @@ impl SqliteStore {
 /// # Errors
 /// As [`SqliteStore::open`] and [`Store::append`].
 pub fn append_now(path: &Path, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-    let file = File::new(path);
-    let mut connection = schema::open(&file)?;
-    let failed = |source| error::from("add evidence to", path, source);
-    schema::leave_log(&connection).map_err(failed)?;
-    writer::in_transaction(&mut connection, |connection| {
-        evidence::append(connection, evidence, Timestamp::now())
-    })
-    .map_err(failed)
+    Opened::new(path)?.append(evidence)
 }
 
 #[async_trait]

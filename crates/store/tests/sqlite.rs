@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use tenko_core::roll::Cursor;
 use tenko_core::{Evidence, Kind, RunId};
 use tenko_store::conformance::{Fresh, Suite, after, evidence, full_report, names_of, now, roll};
-use tenko_store::sqlite::append_now;
+use tenko_store::sqlite::{Opened, append_now};
 use tenko_store::{Appended, ErrorKind, SqliteStore, Store};
 use uuid::Uuid;
 
@@ -51,6 +51,50 @@ async fn without_a_runtime_evidence_is_stored_as_well() {
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(names_of(&all(&store).await), names_of(&pieces));
     assert_eq!(append_now(&path, &pieces[..1]).unwrap(), [Appended::Known]);
+}
+
+#[tokio::test]
+async fn the_log_stays_short_however_many_processes_write_once() {
+    let (_keep, path) = place();
+    let pieces: Vec<_> = (0..300).map(|_| evidence("job", Kind::Success, now())).collect();
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    for piece in &pieces {
+        append_now(&path, std::slice::from_ref(piece)).unwrap();
+        assert!(fs::metadata(&log).unwrap().len() < 100 * 4096);
+    }
+    assert_eq!(names_of(&all(&SqliteStore::open(&path).unwrap()).await), names_of(&pieces));
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_reads_is_left_to_the_next_process() {
+    let (_keep, path) = place();
+    let reader = Connection::open(&path).unwrap();
+    let pieces: Vec<_> = (0..100).map(|_| evidence("job", Kind::Success, now())).collect();
+    append_now(&path, &pieces[..1]).unwrap();
+    reader.execute_batch("begin; select * from evidence").unwrap();
+    for piece in &pieces[1..] {
+        append_now(&path, std::slice::from_ref(piece)).unwrap();
+    }
+    reader.execute_batch("rollback").unwrap();
+    let last = evidence("job", Kind::Success, now());
+    append_now(&path, std::slice::from_ref(&last)).unwrap();
+    assert_eq!(fs::metadata(format!("{}-wal", path.display())).unwrap().len(), 0);
+    assert_eq!(
+        names_of(&all(&SqliteStore::open(&path).unwrap()).await),
+        names_of(pieces.iter().chain([&last]))
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_opened_and_then_removed_is_not_written_to() {
+    let (_keep, path) = place();
+    let opened = Opened::new(&path).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    let piece = evidence("job", Kind::Success, now());
+    opened.append(std::slice::from_ref(&piece)).unwrap();
+    assert_eq!(names_of(&all(&SqliteStore::open(&path).unwrap()).await), names_of([&piece]));
 }
 
 #[tokio::test]

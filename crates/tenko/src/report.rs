@@ -12,7 +12,7 @@ use tenko_core::notice::{self, Facts};
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::{Evidence, NoticeKind};
 use tenko_store::StoreError;
-use tenko_store::open::{self, OpenOptions};
+use tenko_store::open::{self, Here, OpenOptions};
 use tenko_store::spool::Spool;
 
 use crate::config::Config;
@@ -104,12 +104,14 @@ pub struct Courier {
     spool: PathBuf,
     pinger: Option<Pinger>,
     is_configured: bool,
+    opened: Option<tenko_store::Result<Here>>,
 }
 
 impl Courier {
     /// To `destination`, with the spool below `state_dir`.
     pub fn new(destination: Destination, state_dir: &std::path::Path) -> Self {
-        Self { destination, spool: state_dir.join("spool"), pinger: None, is_configured: false }
+        let spool = state_dir.join("spool");
+        Self { destination, spool, pinger: None, is_configured: false, opened: None }
     }
 
     /// To the store that the configuration names, if `is` so: what waited while that could not be read goes along.
@@ -118,12 +120,19 @@ impl Courier {
         Self { is_configured: is, ..self }
     }
 
+    /// Opens a store on this machine, so that the evidence which is sent next need not wait for that.
+    pub fn open(&mut self) {
+        if let Destination::Store(url) = &self.destination {
+            self.opened = open::open_here(url);
+        }
+    }
+
     /// Sends evidence, and waits until it is durable there or `until` has come.
     pub fn send(&mut self, evidence: &[Evidence], until: Instant) -> Result<(), SendError> {
         if let Destination::Store(url) = &self.destination
-            && let Some(done) = open::append_now(url, evidence)
+            && let Some(opened) = self.opened.take().or_else(|| open::open_here(url))
         {
-            return Ok(done.map(drop)?);
+            return Ok(opened.and_then(|here| here.append(evidence)).map(drop)?);
         }
         let late = || SendError::Late(self.destination.shown());
         let left = until.saturating_duration_since(Instant::now());

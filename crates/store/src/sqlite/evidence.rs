@@ -14,6 +14,7 @@ const COLUMNS: &str = "e.seq, j.slug, e.run_hi, e.run_lo, e.kind, e.at, e.lag, s
 const TABLES: &str = "evidence e join jobs j on j.id = e.job left join said s on s.id = e.said";
 /// The columns that [`COLUMNS`] begins with are followed by this one where the report is read, too.
 const REPORT: usize = 8;
+const FIND_JOB: &str = "select id from jobs where slug = ?1";
 const DAY: i64 = 86_400_000;
 
 /// Adds evidence that was received `now`.
@@ -24,6 +25,13 @@ pub(super) fn append(
 ) -> rusqlite::Result<Vec<Appended>> {
     let mut append = Append::prepare(connection, now)?;
     evidence.iter().map(|piece| append.one(piece)).collect()
+}
+
+/// Prepares what [`append`] needs, so that it is there when the evidence is.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    Append::prepare(connection, Timestamp::UNIX_EPOCH)?;
+    connection.prepare_cached(FIND_JOB)?;
+    Ok(())
 }
 
 struct Append<'c> {
@@ -68,12 +76,7 @@ impl<'c> Append<'c> {
 
 /// The number of a job, a new one if it is new.
 pub(super) fn job_id(connection: &Connection, slug: &Slug) -> rusqlite::Result<i64> {
-    id(
-        connection,
-        slug.as_str(),
-        "select id from jobs where slug = ?1",
-        "insert into jobs (slug) values (?1)",
-    )
+    id(connection, slug.as_str(), FIND_JOB, "insert into jobs (slug) values (?1)")
 }
 
 fn said_id(connection: &Connection, said: &Declaration) -> rusqlite::Result<i64> {

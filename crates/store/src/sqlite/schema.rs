@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -15,8 +14,6 @@ use crate::{ErrorKind, Result, StoreError};
 const APPLICATION_ID: i32 = 0x544e_4b4f;
 /// How long is waited for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
-/// How long the log may get, in pages of 4 KiB, before a process that writes once puts it into the file.
-const LOG_PAGES: i32 = 200;
 /// How much of a log that was put into the file is kept to be written over, in bytes.
 const LOG_BYTES: i64 = 16 << 20;
 
@@ -63,13 +60,6 @@ pub(super) fn open_to_read(file: &File) -> Result<ToRead> {
         }
         opened => Ok(ToRead { connection: opened?, stays_current: true }),
     }
-}
-
-/// Lets a process that writes once and ends leave the log as it is: to put it into the file again each time would cost
-/// four more flushes. It is done when the log has some length, so that the next process does not read a long one.
-pub(super) fn leave_log(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
 }
 
 fn as_it_lies(file: &File) -> Result<Connection> {

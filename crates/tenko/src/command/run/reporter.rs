@@ -84,6 +84,8 @@ impl Reporter {
             Ok(declaration) => self.start.declaration = declaration,
             Err(error) => printer::complain(&error),
         }
+        // While the command runs, or at least begins.
+        courier.open();
         let mut pending = vec![self.start.clone()];
         let ended = match ending.recv_timeout(SHORT) {
             Ok(ended) => ended,
