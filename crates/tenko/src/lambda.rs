@@ -8,6 +8,7 @@ mod event;
 mod failure;
 mod function;
 mod ready;
+mod wake_up;
 
 use std::path::Path;
 use std::process::ExitCode;
