@@ -12,7 +12,7 @@ mod answer;
 mod azure;
 pub(crate) mod bucket;
 mod cloud;
-mod connection;
+pub(crate) mod connection;
 #[cfg(feature = "gcs")]
 mod google;
 mod missed;
@@ -22,7 +22,7 @@ mod proof;
 mod reading;
 mod rights;
 mod rolls;
-mod s3;
+pub(crate) mod s3;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 mod channels;
 mod example;
+mod fetch;
 mod find;
 mod jobs;
 mod keys;
@@ -13,6 +14,7 @@ mod mail;
 mod nearest;
 mod object;
 mod parse;
+mod pending;
 mod problem;
 mod read;
 mod schema;
@@ -24,6 +26,7 @@ mod suspicion;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -38,6 +41,7 @@ use crate::secret::Secret;
 pub use example::example;
 pub use nearest::nearest;
 pub use object::{PlainObject, TemplateError};
+pub use pending::Pending;
 pub use problem::ConfigErrors;
 pub use schema::schema;
 pub use show::show;
@@ -45,7 +49,7 @@ pub use show::show;
 /// Which secrets were said by reference: from the path of a key, such as `channels.ops.slack`, to `env:NAME`.
 pub type References = BTreeMap<String, String>;
 
-/// A configuration: nothing in it can be wrong any more, and secrets have been read.
+/// A configuration: nothing in it can be wrong any more, and secrets have been read, unless they are `pending`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The URL of the store; the caller's default, if `None`.
@@ -72,6 +76,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Which secrets were said by reference.
     pub references: References,
+    /// What has to be asked for before anybody can be told; see [`fetched`](crate::aws::secrets::fetched).
+    pub pending: Option<Arc<Pending>>,
 }
 
 /// A job of the configuration.
@@ -94,6 +100,8 @@ pub struct CheckerOptions {
     pub interval: Option<SignedDuration>,
     /// The name under which each complete roll call leaves evidence of itself.
     pub name: Option<Slug>,
+    /// Whether the Lambda function moves its next call to when there is something to decide; elsewhere without effect.
+    pub adaptive: bool,
     /// How the buckets of plain objects are opened; no file says so, it is for whoever calls the roll as a library.
     pub objects: OpenOptions,
 }
@@ -137,13 +145,14 @@ impl Default for Config {
             source: None,
             warnings: Vec::new(),
             references: References::new(),
+            pending: None,
         }
     }
 }
 
 impl Config {
-    /// Reads the configuration: the file `explicit`, or that of `$TENKO_CONFIG`, or `./tenko.toml`, or
-    /// `/etc/tenko/tenko.toml`. `None` if nothing is named and neither place has one.
+    /// Reads the configuration: the file `explicit`, or that of `$TENKO_CONFIG`, or the text in `$TENKO_CONFIG_TOML`, or
+    /// `./tenko.toml`, or `/etc/tenko/tenko.toml`. `None` if nothing is named and neither place has one.
     ///
     /// # Errors
     ///
@@ -156,7 +165,7 @@ impl Config {
     /// Like [`load`](Self::load), for whoever goes on whatever is wrong: the jobs and channels without errors are there,
     /// and the errors beside them.
     pub fn load_what_can_be(explicit: Option<&Path>) -> (Option<Self>, Option<ConfigErrors>) {
-        let found = match find::find(explicit, std::env::var_os("TENKO_CONFIG")) {
+        let found = match find::find(explicit) {
             Ok(Some(found)) => found,
             Ok(None) => return (None, None),
             Err(errors) => return (None, Some(errors)),
@@ -179,6 +188,6 @@ impl Config {
 
     /// Like [`parse`](Self::parse); what has no errors is there in any case.
     pub fn parse_what_can_be(text: &str, path: &Path, outside: &Outside<'_>) -> (Self, Option<ConfigErrors>) {
-        parse::parse(text, path, outside)
+        parse::parse(text, path, outside, None)
     }
 }

@@ -1,5 +1,6 @@
 //! The library behind the `tenko` binary, so that tests can start all of it in-process.
 
+pub mod aws;
 pub mod checker;
 pub mod cli;
 pub mod command;
@@ -7,6 +8,8 @@ pub mod config;
 pub mod error;
 pub mod exec;
 pub mod http_client;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod notify;
 pub mod place;
 pub mod printer;

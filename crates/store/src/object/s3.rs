@@ -29,16 +29,6 @@ pub(super) fn connect(
     env: &Environment,
     per_request: Option<Duration>,
 ) -> Result<Arc<dyn Objects>> {
-    let mut builder = AmazonS3Builder::new();
-    if let Some(endpoint) = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
-        builder = builder.with_metadata_endpoint(endpoint.trim_end_matches('/'));
-    }
-    for (name, value) in env.starting_with("AWS_") {
-        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
-            _ => {}
-        }
-    }
     let endpoint = bucket.option("endpoint").or_else(|| env.get("AWS_ENDPOINT_URL_S3"));
     let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
     let allow_http = AllowHttp::of(bucket, env, "AWS_ALLOW_HTTP");
@@ -53,7 +43,7 @@ pub(super) fn connect(
         Some(endpoint) => with_bucket(bucket, bucket.checked_endpoint(endpoint, &allow_http)?, path_style)?,
         None => default_endpoint(bucket.name(), &region, path_style),
     };
-    builder = builder
+    let mut builder = of_environment(env)
         .with_bucket_name(bucket.name())
         .with_region(&region)
         .with_config(AmazonS3ConfigKey::S3Endpoint, &server)
@@ -69,6 +59,21 @@ pub(super) fn connect(
     Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
 }
 
+/// What the environment says of AWS, as far as it leaves the store what it relies on.
+pub(crate) fn of_environment(env: &Environment) -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    if let Some(endpoint) = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+        builder = builder.with_metadata_endpoint(endpoint.trim_end_matches('/'));
+    }
+    for (name, value) in env.starting_with("AWS_") {
+        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
+            _ => {}
+        }
+    }
+    builder
+}
+
 /// The endpoint with the bucket in front of its host, unless paths name the bucket.
 fn with_bucket(bucket: &BucketUrl, mut url: Url, path_style: bool) -> Result<String> {
     let host = url.host_str().map(|host| format!("{}.{host}", bucket.name()));
@@ -81,9 +86,14 @@ fn with_bucket(bucket: &BucketUrl, mut url: Url, path_style: bool) -> Result<Str
 
 /// AWS by virtual host, as is recommended; a name with a dot would not fit the certificate.
 fn default_endpoint(bucket: &str, region: &str, path_style: bool) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = aws_domain(region);
     match path_style {
         true => format!("https://s3.{region}.{suffix}"),
         false => format!("https://{bucket}.s3.{region}.{suffix}"),
     }
+}
+
+/// What the names of AWS end in.
+pub(crate) fn aws_domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }

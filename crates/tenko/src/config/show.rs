@@ -187,6 +187,9 @@ impl Page<'_> {
         if let Some(interval) = checker.interval {
             self.pair("interval", format!("{interval:#}"));
         }
+        if checker.adaptive {
+            self.pair("adaptive", true);
+        }
         if checker.heartbeat.is_some() {
             let shown = self.shown("checker.heartbeat");
             self.pair("heartbeat", shown);
