@@ -22,6 +22,7 @@ pub mod sqlite;
 pub mod testkit_peers;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
+pub mod tls;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,15 +1,13 @@
 //! The one HTTP client for everything that is told to the outside.
 //!
-//! TLS is rustls with ring. The system's certificates are trusted; where there are none (a bare container), Mozilla's
-//! list as compiled in. Redirects are not followed: whoever can answer must not be able to send a secret elsewhere.
+//! Redirects are not followed: whoever can answer must not be able to send a secret elsewhere.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use jiff::SignedDuration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use rustls::{ClientConfig, RootCertStore};
 
 /// The longest that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,7 +42,7 @@ pub fn client() -> Result<reqwest::Client, ClientError> {
 
 fn build() -> Result<reqwest::Client, ClientError> {
     reqwest::Client::builder()
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tenko_store::tls::config().map_err(ClientError::Tls)?)
         .redirect(Policy::none())
         .connect_timeout(CONNECT)
         .timeout(TOTAL)
@@ -52,23 +50,6 @@ fn build() -> Result<reqwest::Client, ClientError> {
         .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(ClientError::Build)
-}
-
-fn tls() -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(ClientError::Tls)?;
-    Ok(builder.with_root_certificates(roots()).with_no_client_auth())
-}
-
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
 
 /// The first bytes of an answer's body, at most so many, as text; what arrived before the connection broke.

@@ -53,7 +53,7 @@ impl SsoSession {
     /// `GetRoleCredentials` (<https://docs.aws.amazon.com/singlesignon/latest/PortalAPIReference/API_GetRoleCredentials.html>).
     pub(super) async fn ask(&self, trusted: Option<&[Certificate]>) -> Result<Given, Failure> {
         let token = self.token()?;
-        let client = client(trusted).https_only(true).build()?;
+        let client = client(trusted)?.https_only(true).build()?;
         let answer = client.get(self.url()?).header("x-amz-sso_bearer_token", token).send().await?;
         match answer.status().as_u16() {
             200 => {}

@@ -14,6 +14,8 @@ use object_store::client::{
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
+use crate::tls;
+
 /// How long one request may take.
 pub(crate) const PER_REQUEST: Duration = Duration::from_secs(10);
 const TO_CONNECT: Duration = Duration::from_secs(3);
@@ -44,24 +46,28 @@ impl HttpConnector for Connector {
         // The library asks for one second where the machine's own metadata service is concerned.
         let quick = value(ClientConfigKey::ConnectTimeout).is_some_and(|timeout| timeout == "1s");
         let http = value(ClientConfigKey::AllowHttp).is_some_and(|allowed| allowed == "true");
+        let failed = |source| object_store::Error::Generic { store: "HTTP", source };
         let client = client(self.trusted.as_deref())
+            .map_err(|error| failed(error.into()))?
             .user_agent(concat!("tenko/", env!("CARGO_PKG_VERSION")))
             .timeout(self.per_request.unwrap_or(PER_REQUEST))
             .connect_timeout(if quick { Duration::from_secs(1) } else { TO_CONNECT })
             .https_only(!http)
             .build()
-            .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
+            .map_err(|error| failed(error.into()))?;
         Ok(HttpClient::new(Connection { client }))
     }
 }
 
 /// A client that follows no redirects and trusts whom it is told to.
-pub(crate) fn client(trusted: Option<&[reqwest::Certificate]>) -> reqwest::ClientBuilder {
+pub(crate) fn client(
+    trusted: Option<&[reqwest::Certificate]>,
+) -> Result<reqwest::ClientBuilder, rustls::Error> {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    match trusted {
+    Ok(match trusted {
         Some(trusted) => client.tls_certs_only(trusted.iter().cloned()),
-        None => client,
-    }
+        None => client.tls_backend_preconfigured(tls::config()?),
+    })
 }
 
 #[derive(Debug)]
