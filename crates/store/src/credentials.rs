@@ -47,6 +47,8 @@ mod profile;
 mod provider;
 mod sso;
 mod trust;
+mod unnamed;
 
 pub(crate) use profile::profile;
 pub(crate) use trust::trusted;
+pub(crate) use unnamed::unnamed;

@@ -262,6 +262,32 @@ async fn a_container_is_given_credentials() {
     assert_eq!(agent.asked()[0].path, "/v1/credentials");
 }
 
+#[tokio::test]
+async fn a_container_is_given_credentials_for_a_token_in_the_environment() {
+    let server = TestS3::start().await;
+    let agent = FakeHttp::start(|request| match request.header("authorization") {
+        "of the shell" => Answer::new(200, INSTANCE),
+        _ => Answer::new(401, ""),
+    })
+    .await;
+    let endpoint = format!("http://localhost:{}/latest/credentials", agent.port());
+    let home = home_with("", "");
+    let with = |token| {
+        [("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*endpoint), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)]
+    };
+    try_news(&server.url(""), &options(home.path(), &with("of the shell"))).await.unwrap();
+    assert_eq!(server.access_keys_seen(), ["READER"]);
+    let mut said = String::new();
+    let elsewhere = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://agent.example/")];
+    let nowhere = [("AWS_EC2_METADATA_DISABLED", "true")];
+    for env in [&with("of somebody else")[..], &elsewhere, &nowhere] {
+        let error = try_news(&server.url(""), &options(home.path(), env)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+        said.push_str(&told(&error));
+    }
+    insta::assert_snapshot!(said);
+}
+
 /// Version 2 of the metadata service: nothing without a token that only a PUT gives.
 fn metadata(request: &Request) -> Answer {
     let roles = "/latest/meta-data/iam/security-credentials/";

@@ -1,4 +1,4 @@
-//! What a profile gives: keys, the answer of a program, or of AWS for somebody who signed in.
+//! What gives credentials: a file, a program, AWS for somebody who signed in, or a server beside the container.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::sso::SsoSession;
+use super::unnamed::Agent;
 
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,6 +21,8 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 const BEFORE_END: SignedDuration = SignedDuration::from_mins(5);
 /// How long a program, or AWS, may take to give credentials.
 const PATIENCE: Duration = Duration::from_secs(30);
+const NOBODY: &str =
+    "no credentials were found, and AWS_EC2_METADATA_DISABLED says not to ask the machine for its role";
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -34,6 +37,10 @@ pub(super) enum Source {
     },
     /// AWS gives them to whoever signed in with `aws sso login`.
     Sso(SsoSession),
+    /// A server beside the container gives them.
+    Agent(Agent),
+    /// There are none.
+    Nobody,
 }
 
 impl fmt::Debug for Source {
@@ -42,6 +49,8 @@ impl fmt::Debug for Source {
             Self::Keys(_) => "keys",
             Self::Process { .. } => "credential_process",
             Self::Sso(_) => "sso",
+            Self::Agent(_) => "container agent",
+            Self::Nobody => "nobody",
         })
     }
 }
@@ -56,6 +65,8 @@ impl Source {
             Self::Keys(keys) => Ok(Given { credential: Arc::clone(keys), until: None }),
             Self::Process { command } => run(command).await,
             Self::Sso(session) => session.ask(trusted).await,
+            Self::Agent(agent) => agent.ask(trusted).await,
+            Self::Nobody => Err(NOBODY.into()),
         }
     }
 }

@@ -52,7 +52,8 @@ pub(super) fn connect(
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
         .with_http_connector(Connector { per_request, trusted: trusted.clone() });
-    if let Some(provider) = profile.and_then(|profile| profile.into_provider(trusted)) {
+    let of_profile = profile.and_then(|profile| profile.into_provider(trusted.clone()));
+    if let Some(provider) = of_profile.or_else(|| credentials::unnamed(env, trusted)) {
         builder = builder.with_credentials(provider);
     }
     let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;

@@ -106,14 +106,20 @@ impl Email {
         if !error.is_permanent() || to.len() < 2 {
             return self.judge(&error);
         }
-        let (content, mut accepted) = (mail.formatted(), false);
+        let (content, mut accepted, mut error) = (mail.formatted(), false, error);
         for one in to {
             let Ok(envelope) = Envelope::new(mail.envelope().from().cloned(), vec![one.clone()]) else {
                 continue;
             };
             match transport.send_raw(&envelope, &content).await {
                 Ok(_) => accepted = true,
-                Err(_) => tracing::warn!(recipient = %one, "the mail server refuses a recipient"),
+                Err(refusal) => {
+                    tracing::warn!(recipient = %one, "the mail server refuses a recipient");
+                    // Who is refused only for now may be told later.
+                    if !refusal.is_permanent() {
+                        error = refusal;
+                    }
+                }
             }
         }
         if accepted { Delivery::Accepted } else { self.judge(&error) }
