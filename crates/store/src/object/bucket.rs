@@ -9,7 +9,7 @@ use url::Url;
 
 use super::answer::Rights;
 use super::cloud::{Cloud, Place};
-use super::connection::{Connector, retries};
+use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
 use crate::Result;
 use crate::credentials::{self, Environment};
@@ -153,6 +153,7 @@ async fn s3(
         Some(endpoint) => checked_endpoint(bucket, endpoint, allow_http, path_style)?,
         None => default_endpoint(&bucket.bucket, &region, path_style),
     };
+    let clock = Arc::new(TheirClock::default());
     builder = builder
         .with_bucket_name(&bucket.bucket)
         .with_region(&region)
@@ -161,13 +162,13 @@ async fn s3(
         .with_disable_bulk_delete(true)
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http))
-        .with_http_connector(Connector { per_request });
+        .with_http_connector(Connector::new(per_request, &clock));
     if let Some(provider) = profile.and_then(|profile| profile.into_provider()) {
         builder = builder.with_credentials(provider);
     }
     let store =
         builder.build().map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3), clock)))
 }
 
 /// The endpoint with the bucket in front of its host, unless paths name the bucket.
@@ -216,13 +217,14 @@ fn google(bucket: &BucketUrl, env: &Environment, per_request: Option<Duration>) 
             builder = builder.with_config(key, value);
         }
     }
+    let clock = Arc::new(TheirClock::default());
     let store = builder
         .with_bucket_name(&bucket.bucket)
         .with_retry(retries())
-        .with_http_connector(Connector { per_request })
+        .with_http_connector(Connector::new(per_request, &clock))
         .build()
         .map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place("google", Rights::Google))))
+    Ok(Arc::new(Cloud::new(store, bucket.place("google", Rights::Google), clock)))
 }
 
 #[cfg(feature = "azure")]
@@ -235,11 +237,12 @@ fn azure(bucket: &BucketUrl, env: &Environment, per_request: Option<Duration>) -
         }
     }
     let account = env.get("AZURE_STORAGE_ACCOUNT_NAME").unwrap_or_default();
+    let clock = Arc::new(TheirClock::default());
     let store = builder
         .with_container_name(&bucket.bucket)
         .with_retry(retries())
-        .with_http_connector(Connector { per_request })
+        .with_http_connector(Connector::new(per_request, &clock))
         .build()
         .map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&account, Rights::Azure))))
+    Ok(Arc::new(Cloud::new(store, bucket.place(&account, Rights::Azure), clock)))
 }

@@ -4,15 +4,19 @@
 //! may write evidence could blind all roll calls that way. So such keys are spelled differently before the library
 //! sees them; the store then tells of them as unreadable.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpService,
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use reqwest::header::{AGE, DATE, HeaderMap};
 
 /// How long one request may take.
 pub(crate) const PER_REQUEST: Duration = Duration::from_secs(10);
@@ -30,10 +34,36 @@ pub(crate) fn retries() -> RetryConfig {
     RetryConfig { backoff, max_retries: 2, retry_timeout: Duration::from_secs(15) }
 }
 
-/// Makes the connections.
+/// The clock of the server, as far as it is known: the `Date` of its last answer (RFC 9110 section 6.6.1), in whole
+/// seconds.
 #[derive(Debug, Default)]
+pub(crate) struct TheirClock(Mutex<Option<Timestamp>>);
+
+impl TheirClock {
+    pub(crate) fn last(&self) -> Option<Timestamp> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer that a cache gives tells of the past, and has an `Age`.
+    fn note(&self, headers: &HeaderMap) {
+        let text =
+            headers.get(DATE).filter(|_| !headers.contains_key(AGE)).and_then(|date| date.to_str().ok());
+        let Some(date) = text.and_then(|text| rfc2822::parse(text).ok()) else { return };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(date.timestamp());
+    }
+}
+
+/// Makes the connections.
+#[derive(Debug)]
 pub(crate) struct Connector {
-    pub(crate) per_request: Option<Duration>,
+    per_request: Option<Duration>,
+    clock: Arc<TheirClock>,
+}
+
+impl Connector {
+    pub(crate) fn new(per_request: Option<Duration>, clock: &Arc<TheirClock>) -> Self {
+        Self { per_request, clock: Arc::clone(clock) }
+    }
 }
 
 impl HttpConnector for Connector {
@@ -50,13 +80,14 @@ impl HttpConnector for Connector {
             .https_only(!http)
             .build()
             .map_err(|error| object_store::Error::Generic { store: "HTTP", source: Box::new(error) })?;
-        Ok(HttpClient::new(Connection { client }))
+        Ok(HttpClient::new(Connection { client, clock: Arc::clone(&self.clock) }))
     }
 }
 
 #[derive(Debug)]
 struct Connection {
     client: reqwest::Client,
+    clock: Arc<TheirClock>,
 }
 
 #[async_trait]
@@ -64,6 +95,7 @@ impl HttpService for Connection {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let is_list = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
         let response = HttpService::call(&self.client, request).await?;
+        self.clock.note(response.headers());
         if is_list && response.status().is_success() { disarm(response).await } else { Ok(response) }
     }
 }
