@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tenko_core::ChannelName;
 use tenko_core::Roll;
 use tenko_core::outbox::{Batch, Delivery};
@@ -19,8 +19,26 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
 /// is given back.
 const LATEST: Duration = Duration::from_secs(45);
+const LATEST_BY_CLOCK: SignedDuration = SignedDuration::from_secs(45);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
 const ROUNDS: usize = 20;
+
+/// When notices were decided and claimed.
+#[derive(Clone, Copy)]
+pub(super) struct Decided {
+    /// By the clock that counts, which is the store's if it has one.
+    pub(super) at: Timestamp,
+    /// The same moment by the clock of this machine.
+    pub(super) began: Timestamp,
+}
+
+impl Decided {
+    /// What is now by the clock that counts.
+    fn now(&self, here: Timestamp) -> Timestamp {
+        let passed = here.duration_since(self.began).max(SignedDuration::ZERO);
+        self.at.checked_add(passed).unwrap_or(self.at)
+    }
+}
 
 /// What became of the notices.
 pub(super) struct Delivered {
@@ -39,42 +57,47 @@ impl Checker {
         mut held: Snapshot,
         mut batches: Vec<Batch>,
         holder: Uuid,
-        decided_at: Timestamp,
+        decided: Decided,
     ) -> Result<Delivered, StoreError> {
+        let mut claimed = decided.began;
         let (mut delivered, mut undelivered) = (0, 0);
         for _ in 0..ROUNDS {
             if batches.is_empty() {
                 break;
             }
-            let outcomes = self.send_all(std::mem::take(&mut batches)).await;
+            let outcomes = self.send_all(std::mem::take(&mut batches), claimed).await;
             let accepted =
                 outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
-            (held, batches) = self.record(held, &outcomes, holder, decided_at).await?;
+            claimed = self.clock.now();
+            (held, batches) = self.record(held, &outcomes, holder, decided.now(claimed)).await?;
         }
         Ok(Delivered { roll: held.roll, delivered, undelivered })
     }
 
     /// Sends to all channels at once, and to each one message after the other: a slow one delays no other.
-    async fn send_all(&self, batches: Vec<Batch>) -> Vec<Outcome> {
+    async fn send_all(&self, batches: Vec<Batch>, claimed: Timestamp) -> Vec<Outcome> {
         let mut by_channel: BTreeMap<ChannelName, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
             by_channel.entry(batch.channel.clone()).or_default().push(batch);
         }
-        let latest = Instant::now() + LATEST;
-        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, latest));
+        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, claimed));
         join_all(sending).await.into_iter().flatten().collect()
     }
 
     /// After a message that a channel put off, the rest would fare no better.
-    async fn send_in_turn(&self, batches: Vec<Batch>, latest: Instant) -> Vec<Outcome> {
+    async fn send_in_turn(&self, batches: Vec<Batch>, claimed: Timestamp) -> Vec<Outcome> {
+        // One clock stands still while the machine sleeps, the other may be set.
+        let began = Instant::now();
+        let is_late =
+            || began.elapsed() > LATEST || self.clock.now().duration_since(claimed) > LATEST_BY_CLOCK;
         let mut outcomes = Vec::new();
         let mut put_off = None;
         for batch in batches {
             let delivery = match &put_off {
                 Some(later) => Some(Delivery::clone(later)),
-                None if Instant::now() > latest => None,
+                None if is_late() => None,
                 None => Some(self.send(&batch).await),
             };
             if let Some(later @ Delivery::Later { .. }) = &delivery {
@@ -102,11 +125,9 @@ impl Checker {
         mut held: Snapshot,
         outcomes: &[Outcome],
         holder: Uuid,
-        decided_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
         for _ in 0..TRIES {
-            // The clock of the store may be ahead of this one; notices have its time then.
-            let now = self.clock.now().max(decided_at);
             for (notice, delivery) in outcomes {
                 let Some(delivery) = delivery else {
                     held.roll.outbox.give_back(*notice, holder, now);
