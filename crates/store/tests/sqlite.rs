@@ -134,7 +134,7 @@ fn a_place_that_can_not_be_is_an_error_with_its_name() {
 }
 
 #[tokio::test]
-async fn many_who_open_a_new_file_at_once_make_one_store() {
+async fn fault_11_many_who_open_a_new_file_at_once_make_one_store() {
     let (_keep, path) = place();
     let pieces: Vec<_> = (0..16).map(|_| evidence("job", Kind::Success, now())).collect();
     std::thread::scope(|scope| {
@@ -208,7 +208,7 @@ async fn a_report_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn wherever_a_page_is_damaged_nothing_panics() {
+async fn fault_9_wherever_a_page_is_damaged_nothing_panics() {
     let (_keep, path) = place();
     let store = SqliteStore::open(&path).unwrap();
     let pieces: Vec<_> = (0..50)
@@ -264,7 +264,7 @@ async fn plain_evidence_takes_less_than_80_bytes() {
 }
 
 #[test]
-fn evidence_is_found_by_its_indexes() {
+fn fault_23_evidence_is_found_by_its_indexes() {
     let (_keep, path) = place();
     drop(SqliteStore::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();

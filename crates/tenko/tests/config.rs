@@ -145,7 +145,7 @@ fn whoever_goes_on_in_spite_of_errors_has_all_that_is_right() {
 }
 
 #[test]
-fn hostile_texts_of_a_megabyte_are_refused_without_much_ado() {
+fn fault_77_hostile_texts_of_a_megabyte_are_refused_without_much_ado() {
     let texts = [
         "[".repeat(1_000_000),
         "{a=".repeat(300_000),

@@ -227,7 +227,7 @@ fn passthrough_gives_our_own_outputs() {
 }
 
 #[test]
-fn without_descriptors_to_watch_it_the_command_still_runs() {
+fn fault_12_without_descriptors_to_watch_it_the_command_still_runs() {
     for limit in 3..16 {
         let mut probe = Probe::new(["/bin/sh", "-c", "echo ran; exit 6"]);
         probe.behind(&format!("ulimit -n {limit}"));
