@@ -317,3 +317,25 @@ async fn a_store_of_version_1_is_read() {
     assert_eq!(store.append(&known).await.unwrap(), [Appended::Known; 4]);
     assert_eq!(store.append(&[evidence("backup", Kind::Success, now())]).await.unwrap(), [Appended::Added]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fault_22_who_adds_evidence_does_not_wait_for_who_removes_old_evidence() {
+    let (_keep, path) = place();
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let long_ago = after(now(), -86_400 * 365);
+    let old: Vec<Evidence> =
+        (0..20_000).map(|number| evidence("old", Kind::Success, after(long_ago, number))).collect();
+    store.append(&old).await.unwrap();
+    let pruner = Arc::clone(&store);
+    let pruning = tokio::spawn(async move { pruner.prune(after(now(), -86_400)).await.unwrap() });
+    let (mut added, mut longest) = (0, Duration::ZERO);
+    while !pruning.is_finished() {
+        let began = std::time::Instant::now();
+        store.append(&[evidence("new", Kind::Success, now())]).await.unwrap();
+        longest = longest.max(began.elapsed());
+        added += 1;
+    }
+    assert_eq!(pruning.await.unwrap(), 20_000);
+    assert!(added > 0 && longest < Duration::from_secs(2), "{added} were added, one took {longest:?}");
+    assert_eq!(all(&store).await.len(), added);
+}

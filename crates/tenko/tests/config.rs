@@ -205,6 +205,17 @@ mod files {
     }
 }
 
+#[test]
+fn fault_83_names_that_differ_in_case_or_come_twice_are_refused() {
+    let refused = |text: &str| read(text, false).1.map(|errors| errors.to_string()).unwrap_or_default();
+    let cases = refused("[jobs.backup]\nevery = \"1h\"\n[jobs.Backup]\nevery = \"1h\"\n");
+    assert!(cases.contains("hint: write backup"), "{cases}");
+    let twice = refused("[jobs.backup]\nevery = \"1h\"\n[jobs.backup]\nevery = \"2h\"\n");
+    assert!(twice.contains("is given twice"), "{twice}");
+    let channels = refused("[channels.Ops]\ncommand = [\"true\"]\n");
+    assert!(channels.contains("error"), "{channels}");
+}
+
 fn edited() -> impl Strategy<Value = String> {
     let seeds: Vec<_> = ["valid", "invalid"].into_iter().flat_map(samples).map(|(_, text)| text).collect();
     let snippets = [

@@ -142,3 +142,19 @@ fn fault_78_hostile_arguments_are_harmless_in_errors() {
         assert_eq!(said.code, 2, "{said}");
     }
 }
+
+#[test]
+fn fault_63_bytes_that_are_no_text_count_all_the_same() {
+    let place = Place::empty();
+    let cut_letter = [vec![b'x'; 9_999], "ā".into()].concat();
+    for (job, bytes) in [("odd", b"\xff\x00\xfe".to_vec()), ("cut", cut_letter)] {
+        let mut child = place.command(&["ping", job, "-m", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), &bytes).unwrap();
+        assert!(child.wait().unwrap().success());
+        let log = place.json(&["log", job]);
+        assert_eq!(log[0]["kind"], "success", "{log}");
+        assert!(log[0]["report"]["output"]["head"].as_str().unwrap().ends_with('\u{fffd}'), "{job}");
+    }
+    let verdicts = place.json(&["check"]);
+    assert!(verdicts["jobs"].as_array().unwrap().iter().all(|job| job["verdict"] == "up"), "{verdicts}");
+}
