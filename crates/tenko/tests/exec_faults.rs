@@ -1,4 +1,4 @@
-//! The execution engine from outside: what a job sees and what its caller sees. Numbers are rows of the fault catalogue.
+//! The execution engine from outside: what a job sees and what its caller sees. Numbers are rows of docs/faults.md.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 
