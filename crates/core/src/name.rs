@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_could_leave_their_place_are_refused() {
+    fn fault_75_names_that_could_leave_their_place_are_refused() {
         let long = "x".repeat(101);
         for bad in
             ["", "../x", "a/b", "a b", "A", "-a", "_a", "a.b", "a\0", "a\n", "日報", "a%2e", long.as_str()]
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_comes_with_one_that_works() {
+    fn fault_83_a_refused_name_comes_with_one_that_works() {
         let error = Slug::new("Daily Report").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -60,7 +60,7 @@ fn every_sample_of_a_roll_is_read_and_written_the_same() {
 }
 
 #[test]
-fn what_a_newer_tenko_wrote_is_refused_by_name() {
+fn fault_49_what_a_newer_tenko_wrote_is_refused_by_name() {
     for body in [&br#"{"v":2}"#[..], br#"{"v":2,"states":7,"job":[]}"#, br#"{"v":18446744073709551615}"#] {
         assert!(matches!(read_evidence(body), Err(FormatError::Newer { .. })));
         assert!(matches!(read_roll(body), Err(FormatError::Newer { .. })));

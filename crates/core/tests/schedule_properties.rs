@@ -138,7 +138,7 @@ fn every_due_under_a_rule_for_clock_changes_follows_from_that_rule() {
 
 /// Refused or not, an expression costs well under ten milliseconds, whatever it is.
 #[test]
-fn impossible_and_rare_schedules_are_found_out_at_once() {
+fn fault_76_impossible_and_rare_schedules_are_found_out_at_once() {
     let expressions = [
         "0 0 30 2 *",
         "0 0 31 2,4,6,9,11 *",

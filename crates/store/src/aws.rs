@@ -115,6 +115,7 @@ impl Aws {
         let connector = || Connector {
             per_request: Some(options.per_request.unwrap_or(PER_REQUEST)),
             trusted: trusted.clone(),
+            ..Connector::default()
         };
         let builder = of_environment(&env)
             .with_bucket_name("none")

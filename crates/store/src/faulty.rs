@@ -124,6 +124,10 @@ impl Store for FaultyStore {
         self.inner.may_overlook()
     }
 
+    fn answered_at(&self) -> Option<Timestamp> {
+        self.inner.answered_at()
+    }
+
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
         self.meet(self.inner.between(job, from, to)).await
     }

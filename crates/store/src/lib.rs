@@ -65,6 +65,12 @@ pub trait Store: Debug + Send + Sync {
         false
     }
 
+    /// The time by the clock of the store, as its last answer told it. `None` where it tells none, or has no other clock
+    /// than that of this machine.
+    fn answered_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Evidence of `job`, or of all jobs, that happened in `from..to` by its own time, sorted by it, each piece once.
     /// Bodies may be left out.
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>>;

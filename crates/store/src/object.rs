@@ -83,6 +83,10 @@ impl Store for ObjectStore {
         true
     }
 
+    fn answered_at(&self) -> Option<Timestamp> {
+        self.objects.answered_at()
+    }
+
     fn url(&self) -> String {
         self.objects.url().to_owned()
     }

@@ -112,6 +112,10 @@ impl Store for RetryingStore {
         self.inner.may_overlook()
     }
 
+    fn answered_at(&self) -> Option<Timestamp> {
+        self.inner.answered_at()
+    }
+
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
         self.again(|| self.inner.between(job, from, to)).await
     }

@@ -13,9 +13,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
+use hyper::header::DATE;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -230,7 +232,11 @@ async fn answer(
     if matches!(fault, Some(Fault::ServeThenCut)) {
         return Err(Cut);
     }
-    served.map_err(|_| Cut)
+    let mut served = served.map_err(|_| Cut)?;
+    let now = jiff::Timestamp::try_from(plan.now()).ok();
+    let date = now.and_then(|now| rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok());
+    served.headers_mut().extend(date.and_then(|date| Some((DATE, date.parse().ok()?))));
+    Ok(served)
 }
 
 fn refusal(status: u16) -> Response<s3s::Body> {

@@ -41,7 +41,7 @@ fn told(error: &StoreError, server: &TestS3) -> String {
 }
 
 #[tokio::test]
-async fn each_key_may_do_what_it_needs_and_is_told_what_is_missing() {
+async fn fault_31_each_key_may_do_what_it_needs_and_is_told_what_is_missing() {
     let server = TestS3::start().await;
     let open = async |key| server.open("prod", key).await.unwrap();
     let (writer, checker, reader) =
@@ -142,7 +142,7 @@ async fn wrong_credentials_are_told_apart_from_missing_rights() {
 }
 
 #[tokio::test]
-async fn a_server_that_overwrites_is_refused_for_state() {
+async fn fault_29_a_server_that_overwrites_is_refused_for_state() {
     let server = TestS3::start().await;
     server.ignore_conditions(true);
     let store = server.open("", Key::Admin).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_server_that_overwrites_is_refused_for_state() {
 }
 
 #[tokio::test]
-async fn a_server_in_trouble_is_unavailable_and_not_empty() {
+async fn fault_24_a_server_in_trouble_is_unavailable_and_not_empty() {
     let server = TestS3::start().await;
     let store = server.open("", Key::Admin).await.unwrap();
     store.append(&[evidence(1)]).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_server_in_trouble_is_unavailable_and_not_empty() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_given_up() {
+async fn fault_25_a_server_that_hangs_is_given_up() {
     let server = TestS3::start().await;
     let options =
         OpenOptions { env: Some(server.env(Key::Admin)), per_request: Some(Duration::from_millis(50)) };
@@ -199,7 +199,7 @@ async fn a_server_that_hangs_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_an_append_is_no_second_piece() {
+async fn fault_27_a_lost_answer_to_an_append_is_no_second_piece() {
     let server = TestS3::start().await;
     let store = server.open("", Key::Admin).await.unwrap();
     let late = Evidence { at: Timestamp::now() - SignedDuration::from_hours(30), ..evidence(1) };
@@ -211,7 +211,7 @@ async fn a_lost_answer_to_an_append_is_no_second_piece() {
 }
 
 #[tokio::test]
-async fn collisions_of_conditional_writes_are_waited_out() {
+async fn fault_28_collisions_of_conditional_writes_are_waited_out() {
     let server = TestS3::start().await;
     let store = server.open("", Key::Admin).await.unwrap();
     server.inject(Ask::Put, 2, Fault::Status(409));
@@ -245,7 +245,7 @@ async fn hostile_keys_concern_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_hostile_body_concerns_that_piece_alone() {
+async fn fault_32_a_hostile_body_concerns_that_piece_alone() {
     let server = TestS3::start().await;
     let store = server.open("", Key::Admin).await.unwrap();
     let sent: Vec<Evidence> = (0..8).map(evidence).collect();
@@ -274,7 +274,7 @@ async fn a_hostile_body_concerns_that_piece_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_roll_is_never_taken_for_none() {
+async fn fault_9_a_damaged_roll_is_never_taken_for_none() {
     let place = tempfile::tempdir().unwrap();
     let url = format!("file://{}", place.path().display());
     let store = open(&url, &OpenOptions::default()).await.unwrap();
@@ -308,7 +308,7 @@ fn no_file_holds(place: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn planted_links_are_neither_read_nor_listed_nor_written_through() {
+async fn fault_10_planted_links_are_neither_read_nor_listed_nor_written_through() {
     let place = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();
     let url = format!("file://{}", place.path().display());
@@ -402,7 +402,7 @@ async fn old_rolls_are_removed_where_there_is_a_right_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn appending_to_a_directory_and_pruning_it_get_along() {
+async fn fault_22_appending_to_a_directory_and_pruning_it_get_along() {
     let (place, until) = (tempfile::tempdir().unwrap(), Instant::now() + Duration::from_millis(500));
     let url = format!("file://{}", place.path().display());
     let store = open(&url, &OpenOptions::default()).await.unwrap();

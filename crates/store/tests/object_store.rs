@@ -70,7 +70,7 @@ async fn a_hundred_pieces_of_evidence_cost_one_list() {
 }
 
 #[tokio::test]
-async fn two_and_a_half_thousand_pieces_cost_three_lists() {
+async fn fault_30_two_and_a_half_thousand_pieces_cost_three_lists() {
     let server = TestS3::start().await;
     let store = server.open("prod", Key::Admin).await.unwrap();
     many_pieces_are_all_found(&store).await;
@@ -95,7 +95,7 @@ async fn late_evidence_is_found_by_the_next_list_from_the_cursor() {
 }
 
 #[tokio::test]
-async fn a_commit_of_which_the_answer_was_lost_is_ours_all_the_same() {
+async fn fault_27_a_commit_of_which_the_answer_was_lost_is_ours_all_the_same() {
     let server = TestS3::start().await;
     let store = server.open("", Key::Admin).await.unwrap();
     assert_eq!(store.commit(0, &roll_of(1), &Changes::default()).await.unwrap(), Commit::Won(1));
@@ -113,7 +113,7 @@ async fn a_commit_of_which_the_answer_was_lost_is_ours_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_eight_writers_to_a_bucket_one_wins_a_hundred_times() {
+async fn fault_28_of_eight_writers_to_a_bucket_one_wins_a_hundred_times() {
     let server = TestS3::start().await;
     let mut stores = Vec::new();
     for _ in 0..4 {
@@ -123,7 +123,7 @@ async fn of_eight_writers_to_a_bucket_one_wins_a_hundred_times() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_eight_writers_to_a_directory_one_wins_a_hundred_times() {
+async fn fault_11_of_eight_writers_to_a_directory_one_wins_a_hundred_times() {
     let (place, store) = directory().await;
     let url = format!("file://{}", place.path().display());
     let other = open(&url, &OpenOptions::default()).await.unwrap();

@@ -178,7 +178,7 @@ fn a_place_that_can_not_be_is_an_error_with_its_name() {
 }
 
 #[tokio::test]
-async fn many_who_open_a_new_file_at_once_make_one_store() {
+async fn fault_11_many_who_open_a_new_file_at_once_make_one_store() {
     let (_keep, path) = place();
     let pieces: Vec<_> = (0..16).map(|_| evidence("job", Kind::Success, now())).collect();
     std::thread::scope(|scope| {
@@ -252,7 +252,7 @@ async fn a_report_that_is_none_is_an_error() {
 }
 
 #[tokio::test]
-async fn wherever_a_page_is_damaged_nothing_panics() {
+async fn fault_9_wherever_a_page_is_damaged_nothing_panics() {
     let (_keep, path) = place();
     let store = SqliteStore::open(&path).unwrap();
     let pieces: Vec<_> = (0..50)
@@ -308,7 +308,7 @@ async fn plain_evidence_takes_less_than_80_bytes() {
 }
 
 #[test]
-fn evidence_is_found_by_its_indexes() {
+fn fault_23_evidence_is_found_by_its_indexes() {
     let (_keep, path) = place();
     drop(SqliteStore::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
@@ -360,4 +360,26 @@ async fn a_store_of_version_1_is_read() {
     let known = all(&store).await;
     assert_eq!(store.append(&known).await.unwrap(), [Appended::Known; 4]);
     assert_eq!(store.append(&[evidence("backup", Kind::Success, now())]).await.unwrap(), [Appended::Added]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fault_22_who_adds_evidence_does_not_wait_for_who_removes_old_evidence() {
+    let (_keep, path) = place();
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let long_ago = after(now(), -86_400 * 365);
+    let old: Vec<Evidence> =
+        (0..20_000).map(|number| evidence("old", Kind::Success, after(long_ago, number))).collect();
+    store.append(&old).await.unwrap();
+    let pruner = Arc::clone(&store);
+    let pruning = tokio::spawn(async move { pruner.prune(after(now(), -86_400)).await.unwrap() });
+    let (mut added, mut longest) = (0, Duration::ZERO);
+    while !pruning.is_finished() {
+        let began = std::time::Instant::now();
+        store.append(&[evidence("new", Kind::Success, now())]).await.unwrap();
+        longest = longest.max(began.elapsed());
+        added += 1;
+    }
+    assert_eq!(pruning.await.unwrap(), 20_000);
+    assert!(added > 0 && longest < Duration::from_secs(2), "{added} were added, one took {longest:?}");
+    assert_eq!(all(&store).await.len(), added);
 }

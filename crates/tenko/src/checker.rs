@@ -10,6 +10,7 @@ mod objects;
 mod outage;
 mod rebuild;
 mod roster;
+mod step;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -136,6 +137,8 @@ impl Checker {
         let holder = Uuid::new_v4();
         for _ in 0..TRIES {
             let Snapshot { version, roll } = self.store.load().await?;
+            let began = now;
+            let (now, off) = self.in_step(now);
             let previous = roll.called_at;
             let mut decision = self.decide(roll, outage, now).await?;
             let at = decision.at;
@@ -145,12 +148,14 @@ impl Checker {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
-                    let done = self.deliver(held, batches, Claimant { holder, decided_at: at, stop }).await?;
+                    let claimant = Claimant { holder, decided_at: at, began, stop };
+                    let done = self.deliver(held, batches, claimant).await?;
                     let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
                     report.warnings = decision.warnings;
+                    report.warnings.extend(off);
                     report.warnings.extend(self.overdue(previous, now));
                     return Ok(report);
                 }

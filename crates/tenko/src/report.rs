@@ -87,6 +87,13 @@ pub enum SendError {
     Runtime(#[source] std::io::Error),
 }
 
+impl SendError {
+    /// Whether it makes no sense to send the same evidence there again.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Ping(error) if error.is_final())
+    }
+}
+
 /// What became of evidence that was handed over.
 #[derive(Debug)]
 pub enum Fate {
@@ -94,6 +101,8 @@ pub enum Fate {
     Stored,
     /// It is in the spool, and will be sent later.
     Spooled(SendError),
+    /// It was refused for good, and is given up: to keep it would not help.
+    Refused(SendError),
     /// It is lost: the spool did not take it either.
     Lost(SendError, std::io::Error),
 }
@@ -126,6 +135,11 @@ impl Courier {
         if let Destination::Store(url) = &self.destination {
             self.opened = open::open_here(url);
         }
+    }
+
+    /// Where it goes.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// Sends evidence, and waits until it is durable there or `until` has come.
@@ -165,6 +179,9 @@ impl Courier {
             self.send_along(until);
             return Fate::Stored;
         };
+        if error.is_final() {
+            return Fate::Refused(error);
+        }
         match self.keep(evidence) {
             Ok(()) => Fate::Spooled(error),
             Err(full) => Fate::Lost(error, full),
@@ -208,12 +225,52 @@ impl Courier {
 
     fn send_spool(&mut self, url: &str, until: Instant) {
         let Ok(Some(spool)) = Spool::existing(&self.spool, url) else { return };
-        let sent = spool.drain(ALONG, |evidence| {
-            Instant::now() < until && self.send(std::slice::from_ref(evidence), until).is_ok()
-        });
+        let mut emptying = Emptying::default();
+        let sent =
+            spool.drain(ALONG, |evidence| Instant::now() < until && emptying.send(self, evidence, until));
         if let Err(error) = sent {
             tracing::warn!(%error, "can't empty the spool");
         }
+        emptying.remark(&self.destination);
+    }
+}
+
+/// How it goes with what waited.
+#[derive(Debug, Default)]
+pub struct Emptying {
+    /// How much was refused for good, and is given up.
+    pub given_up: usize,
+    /// Why the last was.
+    refusal: Option<SendError>,
+    /// Why the rest stays.
+    pub problem: Option<SendError>,
+}
+
+impl Emptying {
+    /// Sends one piece; says whether it need not be kept any longer.
+    pub fn send(&mut self, courier: &mut Courier, evidence: &Evidence, until: Instant) -> bool {
+        match courier.send(std::slice::from_ref(evidence), until) {
+            Ok(()) => true,
+            Err(error) if error.is_final() => {
+                self.given_up += 1;
+                self.refusal = Some(error);
+                true
+            }
+            Err(error) => {
+                self.problem = Some(error);
+                false
+            }
+        }
+    }
+
+    /// Says what was given up, which is once: it is gone then.
+    pub fn remark(&self, destination: &Destination) {
+        let Some(refusal) = &self.refusal else { return };
+        let (count, shown) = (self.given_up, destination.shown());
+        let why = crate::error::chain(refusal);
+        printer::remark(&format!(
+            "tenko: {count} older, for {shown}, will never be accepted and are given up: {why}"
+        ));
     }
 }
 

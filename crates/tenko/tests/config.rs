@@ -145,7 +145,7 @@ fn whoever_goes_on_in_spite_of_errors_has_all_that_is_right() {
 }
 
 #[test]
-fn hostile_texts_of_a_megabyte_are_refused_without_much_ado() {
+fn fault_77_hostile_texts_of_a_megabyte_are_refused_without_much_ado() {
     let texts = [
         "[".repeat(1_000_000),
         "{a=".repeat(300_000),
@@ -203,6 +203,17 @@ mod files {
         assert_eq!(errors, None);
         assert_eq!(config.jobs.len(), 1);
     }
+}
+
+#[test]
+fn fault_83_names_that_differ_in_case_or_come_twice_are_refused() {
+    let refused = |text: &str| read(text, false).1.map(|errors| errors.to_string()).unwrap_or_default();
+    let cases = refused("[jobs.backup]\nevery = \"1h\"\n[jobs.Backup]\nevery = \"1h\"\n");
+    assert!(cases.contains("hint: write backup"), "{cases}");
+    let twice = refused("[jobs.backup]\nevery = \"1h\"\n[jobs.backup]\nevery = \"2h\"\n");
+    assert!(twice.contains("is given twice"), "{twice}");
+    let channels = refused("[channels.Ops]\ncommand = [\"true\"]\n");
+    assert!(channels.contains("error"), "{channels}");
 }
 
 fn edited() -> impl Strategy<Value = String> {

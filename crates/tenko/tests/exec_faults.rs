@@ -1,4 +1,4 @@
-//! The execution engine from outside: what a job sees and what its caller sees. Numbers are rows of the fault catalogue.
+//! The execution engine from outside: what a job sees and what its caller sees. Numbers are rows of docs/faults.md.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 
@@ -227,7 +227,7 @@ fn passthrough_gives_our_own_outputs() {
 }
 
 #[test]
-fn without_descriptors_to_watch_it_the_command_still_runs() {
+fn fault_12_without_descriptors_to_watch_it_the_command_still_runs() {
     for limit in 3..16 {
         let mut probe = Probe::new(["/bin/sh", "-c", "echo ran; exit 6"]);
         probe.behind(&format!("ulimit -n {limit}"));

@@ -1,4 +1,4 @@
-//! Signals sent to the wrapper. Numbers are rows of the fault catalogue.
+//! Signals sent to the wrapper. Numbers are rows of docs/faults.md.
 #![cfg(target_os = "linux")]
 
 mod exec_support;

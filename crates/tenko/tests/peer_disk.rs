@@ -1,4 +1,4 @@
-//! Full and read-only disks: rows 3, 4 and 5 of the fault catalogue, on a small tmpfs of a mount namespace of its own.
+//! Full and read-only disks: rows 3, 4 and 5 of docs/faults.md, on a small tmpfs of a mount namespace of its own.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 

@@ -1,5 +1,5 @@
 //! Every system call of the one-shot commands is killed at, and every write, flush, rename and open is failed, in turn
-//! (rows 1, 2, 6, 7 and 93 of the fault catalogue). strace(1) does it to the program that is shipped; the command that
+//! (rows 1, 2, 6, 7, 8 and 93 of docs/faults.md). strace(1) does it to the program that is shipped; the command that
 //! `tenko run` starts is let go at its execve.
 //!
 //! Left out are calls that change nothing outside the process (memory, signal masks, waiting): a kill there is a kill
@@ -277,6 +277,45 @@ impl Sweep {
     }
 }
 
+impl Sweep {
+    /// Only flushing to the disk fails, each time by itself. What was written before is not believed to be there.
+    fn flush_fails(&self) {
+        let template = self.template();
+        let hits: usize =
+            ["fsync", "fdatasync"].iter().map(|name| self.hit_all(&template, name, "error=EIO").0).sum();
+        assert!(hits > 0, "nothing was flushed");
+    }
+
+    /// When it has ended well, all that was written has been flushed, and so has each directory that got a new name; and
+    /// what gets its name has been flushed before that.
+    fn is_flushed(&self) {
+        let scene = self.template();
+        let hit = scene.traced(&["trace=%desc,%file".to_owned()], self.arguments);
+        assert_eq!(hit.code, Some(0), "{}", hit.err);
+        let mut dirty = BTreeSet::new();
+        let (mut written, place) = (0, scene.place.path().to_str().unwrap());
+        for line in hit.log.lines().filter(|line| line.contains(place)) {
+            let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
+            let name = call.split('(').next().unwrap_or_default();
+            let named: Vec<String> =
+                call.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0.to_owned())).collect();
+            match (name, named.as_slice()) {
+                ("write" | "pwrite64", [file, ..]) => written += usize::from(dirty.insert(file.clone())),
+                ("linkat" | "renameat" | "renameat2", [from, to, ..]) => {
+                    let draft = call.split('"').nth(1).unwrap_or_default();
+                    assert!(!dirty.contains(&format!("{from}/{draft}")), "not flushed before: {line}");
+                    dirty.insert(to.clone());
+                }
+                ("mkdirat", [directory, ..]) if call.contains("= 0") => drop(dirty.insert(directory.clone())),
+                ("fsync" | "fdatasync", [flushed, ..]) => drop(dirty.remove(flushed)),
+                _ => {}
+            }
+        }
+        dirty.retain(|path| !path.ends_with("-shm"));
+        assert!(written > 0 && dirty.is_empty(), "not flushed: {dirty:?}\n{}", hit.log);
+    }
+}
+
 /// A ping that said it was stored or kept is.
 fn ping_is_true(scene: &Scene, hit: &Hit) {
     let ends = scene.ends(hit);
@@ -334,17 +373,21 @@ macro_rules! sweeps {
 }
 
 sweeps! {
-    kill_ping_sqlite: kill, SQLITE, PING, &[], ping_is_true;
-    kill_ping_sqlite_that_is_there: kill, SQLITE, PING, &["ping", "other"], ping_is_true;
-    kill_ping_directory: kill, DIRECTORY, PING, &[], ping_is_true;
-    kill_check_sqlite: kill, SQLITE, CHECK, PING, check_is_whole;
-    kill_check_directory: kill, DIRECTORY, CHECK, PING, check_is_whole;
-    kill_run_sqlite: kill, SQLITE, RUN, &[], run_leaves_order;
-    kill_run_directory: kill, DIRECTORY, RUN, &[], run_leaves_order;
-    fail_ping_sqlite: fail, SQLITE, PING, &[], ping_is_true;
-    fail_ping_directory: fail, DIRECTORY, PING, &[], ping_is_true;
-    fail_check_sqlite: fail, SQLITE, CHECK, PING, check_is_whole;
-    fail_check_directory: fail, DIRECTORY, CHECK, PING, check_is_whole;
-    fail_run_sqlite: fail, SQLITE, RUN, &[], run_is_untouched;
-    fail_run_directory: fail, DIRECTORY, RUN, &[], run_is_untouched;
+    fault_2_kill_ping_sqlite: kill, SQLITE, PING, &[], ping_is_true;
+    fault_2_kill_ping_sqlite_that_is_there: kill, SQLITE, PING, &["ping", "other"], ping_is_true;
+    fault_2_kill_ping_directory: kill, DIRECTORY, PING, &[], ping_is_true;
+    fault_1_kill_check_sqlite: kill, SQLITE, CHECK, PING, check_is_whole;
+    fault_1_kill_check_directory: kill, DIRECTORY, CHECK, PING, check_is_whole;
+    fault_2_kill_run_sqlite: kill, SQLITE, RUN, &[], run_leaves_order;
+    fault_2_kill_run_directory: kill, DIRECTORY, RUN, &[], run_leaves_order;
+    fault_6_fail_ping_sqlite: fail, SQLITE, PING, &[], ping_is_true;
+    fault_6_fail_ping_directory: fail, DIRECTORY, PING, &[], ping_is_true;
+    fault_6_fail_check_sqlite: fail, SQLITE, CHECK, PING, check_is_whole;
+    fault_6_fail_check_directory: fail, DIRECTORY, CHECK, PING, check_is_whole;
+    fault_6_fail_run_sqlite: fail, SQLITE, RUN, &[], run_is_untouched;
+    fault_6_fail_run_directory: fail, DIRECTORY, RUN, &[], run_is_untouched;
+    fault_7_a_flush_that_failed_is_not_believed_sqlite: flush_fails, SQLITE, PING, &[], ping_is_true;
+    fault_7_a_flush_that_failed_is_not_believed_directory: flush_fails, DIRECTORY, PING, &[], ping_is_true;
+    fault_8_what_is_acknowledged_is_flushed_sqlite: is_flushed, SQLITE, PING, &[], ping_is_true;
+    fault_8_what_is_acknowledged_is_flushed_directory: is_flushed, DIRECTORY, PING, &[], ping_is_true;
 }

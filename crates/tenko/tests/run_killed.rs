@@ -1,5 +1,5 @@
 //! SIGKILL of `tenko` at any moment: what was acknowledged is there, nothing is corrupt, and the next call works.
-//! Rows 1, 2 and 92 of the fault catalogue.
+//! Rows 1, 2 and 92 of docs/faults.md.
 
 #![expect(clippy::print_stdout, reason = "the counts are figures that are asked for")]
 #![cfg(target_os = "linux")]

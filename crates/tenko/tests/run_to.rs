@@ -130,8 +130,33 @@ fn what_the_server_refuses_is_not_tried_again() {
     let seen = run_to(&place, &server.url(SECRET), "exit 3");
     assert_eq!(seen.code, 3);
     assert!(seen.err.contains("404"), "{}", seen.err);
+    assert!(seen.err.contains("given up, because it will never be accepted"), "{}", seen.err);
     let heard = server.heard().len();
     assert!(heard <= 2, "{heard} pings");
+    assert_eq!(place.waiting(), 0);
+    let ping = place.tenko(["ping", "job", "--to", &server.url(SECRET)]);
+    assert_eq!((ping.code, place.waiting()), (3, 0), "{ping:?}");
+    assert!(ping.err.contains("will never be accepted and is given up"), "{}", ping.err);
+}
+
+#[test]
+fn what_waited_for_a_check_that_is_gone_is_given_up_and_said_once() {
+    let (place, server) = (Place::new(), Recorder::new());
+    let url = server.url(SECRET);
+    // It asks to wait for longer than there is time: the ends are kept.
+    let server = server.answers(&["503 Busy\r\nRetry-After: 60", "503 Busy\r\nRetry-After: 60"]);
+    for _ in 0..2 {
+        place.tenko(["ping", "job", "fail", "--to", &url, "--report-timeout", "1s"]);
+    }
+    assert_eq!(place.waiting(), 2);
+    let server = server.answers(&["410 Gone", "404 Not Found"]);
+    let flushed = place.tenko(["flush"]);
+    assert_eq!((flushed.code, place.waiting()), (0, 0), "{flushed:?}");
+    assert!(flushed.text().ends_with(": 0 sent, 2 given up, 0 left\n"), "{flushed:?}");
+    assert!(flushed.err.contains("2 older, for http://127.0.0.1/..., will never be accepted"), "{flushed:?}");
+    let again = place.tenko(["flush"]);
+    assert_eq!((again.code, again.text(), again.err.as_str()), (0, "", ""));
+    assert_eq!(server.heard().len(), 4);
 }
 
 #[test]

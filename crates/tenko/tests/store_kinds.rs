@@ -172,3 +172,23 @@ async fn over_a_bucket_whose_clock_is_ahead_people_are_told_at_once() {
     machine.tenko("run --job report -- true").await.tenko("check").await;
     assert_eq!(machine.told(), ["report down", "report up"], "{}", machine.transcript);
 }
+
+#[tokio::test]
+async fn fault_33_over_a_bucket_a_machine_a_day_ahead_finds_nothing_missed_and_says_why() {
+    let s3 = TestS3::start().await;
+    // All is a day ago there: the server is right, and the clock of this machine has jumped.
+    s3.skew_clock(-86_400);
+    let mut machine = Machine::new(|_| s3.url("prod"));
+    machine.env = s3.env(Key::Admin).into_iter().collect();
+    let yesterday = Timestamp::now() - jiff::SignedDuration::from_hours(24);
+    machine.tenko(&format!("ping report --every 1h --grace 10m --at {yesterday}")).await;
+    let output = machine.output("check --json").await;
+    let check: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &check["jobs"][0]["verdict"]), (Some(0), &"up".into()), "{check:#}");
+    let warning = check["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("ahead of that of s3://") && warning.contains("1d"), "{warning}");
+    let jobs = machine.output("jobs --json").await;
+    let jobs: Value = serde_json::from_slice(&jobs.stdout).unwrap();
+    assert_eq!(jobs["jobs"][0]["verdict"], "up");
+    assert_eq!(machine.told(), [""; 0]);
+}

@@ -311,7 +311,7 @@ fn is_odd(c: char) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn whatever_a_job_says_is_bounded_and_harmless(
+    fn fault_54_whatever_a_job_says_is_bounded_and_harmless(
         text in "(?s:.|\u{1b}\\[|\u{1b}\\]|\r|\n|\u{202e}|\u{9b}){0,600}",
         kind in prop::sample::select(vec![NoticeKind::Down, NoticeKind::Unknown, NoticeKind::Unstored]),
         reason in prop::sample::select(vec![Reason::Failed, Reason::BadEvidence, Reason::TooQuick]),

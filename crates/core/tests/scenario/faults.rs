@@ -1,5 +1,5 @@
 //! Faults that other watchers fell for, as far as the deciding crate answers for them. The numbers are those of the
-//! catalogue of faults that the project keeps.
+//! rows of docs/faults.md.
 
 use tenko_core::schedule::Scheduler;
 use tenko_core::{Evidence, Kind, NoticeKind};

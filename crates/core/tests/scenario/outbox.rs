@@ -160,7 +160,7 @@ fn the_dead_do_not_pile_up_for_ever() {
 }
 
 #[test]
-fn it_is_tried_for_a_day_with_longer_and_longer_waits_and_then_it_is_dead() {
+fn fault_51_it_is_tried_for_a_day_with_longer_and_longer_waits_and_then_it_is_dead() {
     let down = told("a", NoticeKind::Down, 0, 0);
     let mut outbox = outbox([down.clone()]);
     let mut waits = Vec::new();

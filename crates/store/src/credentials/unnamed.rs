@@ -59,7 +59,7 @@ impl Agent {
             let problem = "AWS_CONTAINER_CREDENTIALS_FULL_URI names a server elsewhere, and not by https";
             return Err(problem.into());
         }
-        let mut request = client(trusted).build()?.get(url);
+        let mut request = client(trusted)?.build()?.get(url);
         if let Some(token) = &self.token {
             request = request.header("authorization", token);
         }

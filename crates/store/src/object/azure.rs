@@ -11,7 +11,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
 use super::bucket::{AllowHttp, BucketUrl};
 use super::cloud::Cloud;
-use super::connection::{Connector, retries};
+use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
 use super::rights::Rights;
 use crate::Result;
@@ -40,14 +40,15 @@ pub(super) fn connect(
     }
     let allow_http = AllowHttp::of(bucket, env, "AZURE_ALLOW_HTTP");
     let server = server(bucket, &builder, &allow_http)?;
+    let clock = Arc::new(TheirClock::default());
     let store = builder
         .with_container_name(bucket.name())
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request, trusted: None })
+        .with_http_connector(Connector { per_request, trusted: None, clock: Arc::clone(&clock) })
         .build()
         .map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::Azure))))
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::Azure), clock)))
 }
 
 /// What the environment says; a variable of its own wins over the connection string.

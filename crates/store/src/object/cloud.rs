@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::answer;
+use super::connection::TheirClock;
 use super::objects::{After, Created, ObjectMeta, Objects, PAGE, Page};
 use super::rights::{Doing, Rights};
 use super::too_long;
@@ -27,6 +28,7 @@ const COLLISIONS: u32 = 6;
 pub(crate) struct Cloud<S> {
     store: Arc<S>,
     place: Place,
+    clock: Arc<TheirClock>,
     /// Whether the bucket was seen, or can't be.
     seen: AtomicBool,
 }
@@ -45,8 +47,8 @@ pub(crate) struct Place {
 }
 
 impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
-    pub(crate) fn new(store: S, place: Place) -> Self {
-        Self { store: Arc::new(store), place, seen: AtomicBool::new(false) }
+    pub(crate) fn new(store: S, place: Place, clock: Arc<TheirClock>) -> Self {
+        Self { store: Arc::new(store), place, clock, seen: AtomicBool::new(false) }
     }
 
     fn path(&self, key: &str) -> Result<Path> {
@@ -89,6 +91,10 @@ impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
 
 #[async_trait]
 impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
+    fn answered_at(&self) -> Option<Timestamp> {
+        self.clock.last()
+    }
+
     fn url(&self) -> &str {
         &self.place.url
     }

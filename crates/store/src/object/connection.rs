@@ -4,15 +4,19 @@
 //! may write evidence could blind all roll calls that way. So such keys are spelled differently before the library
 //! sees them; the store then tells of them as unreadable.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpService,
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use reqwest::header::{AGE, DATE, HeaderMap};
 
 use crate::tls;
 
@@ -32,12 +36,33 @@ pub(crate) fn retries() -> RetryConfig {
     RetryConfig { backoff, max_retries: 2, retry_timeout: Duration::from_secs(15) }
 }
 
+/// The clock of the server, as far as it is known: the `Date` of its last answer (RFC 9110 section 6.6.1), in whole
+/// seconds.
+#[derive(Debug, Default)]
+pub(crate) struct TheirClock(Mutex<Option<Timestamp>>);
+
+impl TheirClock {
+    pub(crate) fn last(&self) -> Option<Timestamp> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer that a cache gives tells of the past, and has an `Age`.
+    fn note(&self, headers: &HeaderMap) {
+        let text =
+            headers.get(DATE).filter(|_| !headers.contains_key(AGE)).and_then(|date| date.to_str().ok());
+        let Some(date) = text.and_then(|text| rfc2822::parse(text).ok()) else { return };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(date.timestamp());
+    }
+}
+
 /// Makes the connections.
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     pub(crate) per_request: Option<Duration>,
     /// The only authorities whose certificates are accepted; those of the machine, if `None`.
     pub(crate) trusted: Option<Vec<reqwest::Certificate>>,
+    /// Where it is noted what time the server has.
+    pub(crate) clock: Arc<TheirClock>,
 }
 
 impl HttpConnector for Connector {
@@ -55,7 +80,7 @@ impl HttpConnector for Connector {
             .https_only(!http)
             .build()
             .map_err(|error| failed(error.into()))?;
-        Ok(HttpClient::new(Connection { client }))
+        Ok(HttpClient::new(Connection { client, clock: Arc::clone(&self.clock) }))
     }
 }
 
@@ -73,6 +98,7 @@ pub(crate) fn client(
 #[derive(Debug)]
 struct Connection {
     client: reqwest::Client,
+    clock: Arc<TheirClock>,
 }
 
 #[async_trait]
@@ -80,6 +106,7 @@ impl HttpService for Connection {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let element = request.uri().query().and_then(element_of_keys);
         let response = HttpService::call(&self.client, request).await?;
+        self.clock.note(response.headers());
         match element {
             Some(element) if response.status().is_success() => disarm(response, element).await,
             _ => Ok(response),

@@ -10,7 +10,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 
 use super::bucket::{AllowHttp, BucketUrl};
 use super::cloud::Cloud;
-use super::connection::{Connector, retries};
+use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
 use super::rights::Rights;
 use crate::Result;
@@ -36,13 +36,14 @@ pub(super) fn connect(
         let url = bucket.checked_endpoint(endpoint, &allow_http)?;
         builder = builder.with_base_url(url.as_str().trim_end_matches('/'));
     }
+    let clock = Arc::new(TheirClock::default());
     let store = builder
         .with_bucket_name(bucket.name())
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request, trusted: None })
+        .with_http_connector(Connector { per_request, trusted: None, clock: Arc::clone(&clock) })
         .build()
         .map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
     let server = endpoint.as_deref().unwrap_or(SERVER);
-    Ok(Arc::new(Cloud::new(store, bucket.place(server, Rights::Google))))
+    Ok(Arc::new(Cloud::new(store, bucket.place(server, Rights::Google), clock)))
 }

@@ -14,6 +14,11 @@ pub(crate) const PAGE: usize = 1000;
 /// A place that keeps objects under keys. Keys are relative to it, never begin with `/` and never leave it.
 #[async_trait]
 pub(crate) trait Objects: Debug + Send + Sync {
+    /// The time by the clock of the place, as its last answer told it, if it is another than that of this machine.
+    fn answered_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// The place as it may be shown: without credentials.
     fn url(&self) -> &str;
 

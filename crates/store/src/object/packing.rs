@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_object_that_unpacks_to_a_huge_one_is_refused() {
+    fn fault_32_a_small_object_that_unpacks_to_a_huge_one_is_refused() {
         let zeros = zstd::encode_all(std::io::repeat(b'[').take(MAX_ROLL as u64 + 9), 3).unwrap();
         assert!(matches!(inflate(&zeros), Err(PackingError::Damaged(_))));
     }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::bucket::{AllowHttp, BucketUrl};
 use super::cloud::Cloud;
-use super::connection::{Connector, retries};
+use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
 use super::rights::Rights;
 use crate::Result;
@@ -43,6 +43,7 @@ pub(super) fn connect(
         Some(endpoint) => with_bucket(bucket, bucket.checked_endpoint(endpoint, &allow_http)?, path_style)?,
         None => default_endpoint(bucket.name(), &region, path_style),
     };
+    let clock = Arc::new(TheirClock::default());
     let mut builder = of_environment(env)
         .with_bucket_name(bucket.name())
         .with_region(&region)
@@ -51,13 +52,13 @@ pub(super) fn connect(
         .with_disable_bulk_delete(true)
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request, trusted: trusted.clone() });
+        .with_http_connector(Connector { per_request, trusted: trusted.clone(), clock: Arc::clone(&clock) });
     let of_profile = profile.and_then(|profile| profile.into_provider(trusted.clone()));
     if let Some(provider) = of_profile.or_else(|| credentials::unnamed(env, trusted)) {
         builder = builder.with_credentials(provider);
     }
     let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3), clock)))
 }
 
 /// What the environment says of AWS, as far as it leaves the store what it relies on.

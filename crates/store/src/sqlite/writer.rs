@@ -206,3 +206,27 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn writer_whose_thread(does: impl FnOnce(mpsc::Receiver<Work>) + Send + 'static) -> Writer {
+        let (queue, work) = mpsc::channel(QUEUE);
+        let file = Arc::new(File::new(Path::new("/nowhere/tenko.db")));
+        Writer { file, queue: Some(queue), thread: Some(thread::spawn(move || does(work))) }
+    }
+
+    #[tokio::test]
+    async fn fault_16_that_the_writing_thread_has_died_is_said_and_nobody_waits_for_it() {
+        let dead = writer_whose_thread(drop);
+        let dying = writer_whose_thread(|mut work| drop(work.blocking_recv()));
+        for writer in [dead, dying] {
+            let error = writer.ask("append to", |answer| Work::Append(Vec::new(), answer)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.to_string(), "can't append to /nowhere/tenko.db: nobody answered");
+        }
+    }
+}

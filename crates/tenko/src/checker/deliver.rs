@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tenko_core::ChannelName;
 use tenko_core::Roll;
 use tenko_core::outbox::{Batch, Delivery};
@@ -19,32 +19,35 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
 /// is given back.
 const LATEST: Duration = Duration::from_secs(45);
+const LATEST_BY_CLOCK: SignedDuration = SignedDuration::from_secs(45);
 /// With less time than this left, nothing is begun.
 pub(super) const LEAST: Duration = Duration::from_millis(500);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
 const ROUNDS: usize = 20;
 
-/// Who delivers.
+/// Who delivers what was decided when.
 #[derive(Clone, Copy)]
 pub(super) struct Claimant {
     /// Under which id notices were claimed.
     pub(super) holder: Uuid,
-    /// When it was decided what is to be told.
+    /// When it was decided what is to be told, by the clock that counts, which is the store's if it has one.
     pub(super) decided_at: Timestamp,
+    /// The same moment by the clock of this machine.
+    pub(super) began: Timestamp,
     /// When nothing may be under way any more; `None` for whoever is not cut off.
     pub(super) stop: Option<Instant>,
 }
 
 impl Claimant {
-    /// After this moment nothing is begun. `own` is what would hold otherwise.
-    fn latest(self, own: Instant) -> Instant {
-        let stop = self.stop.map(|stop| stop.checked_sub(LEAST).unwrap_or_else(Instant::now));
-        stop.map_or(own, |stop| stop.min(own))
+    /// What is now by the clock that counts.
+    fn now(self, here: Timestamp) -> Timestamp {
+        let passed = here.duration_since(self.began).max(SignedDuration::ZERO);
+        self.decided_at.checked_add(passed).unwrap_or(self.decided_at)
     }
 
+    /// Whether so little time is left that nothing is begun any more.
     fn is_over(self) -> bool {
-        let now = Instant::now();
-        self.latest(now + LATEST) <= now
+        self.stop.is_some_and(|stop| stop.saturating_duration_since(Instant::now()) <= LEAST)
     }
 
     /// How long one message may take that is begun now.
@@ -71,40 +74,53 @@ impl Checker {
         mut batches: Vec<Batch>,
         claimant: Claimant,
     ) -> Result<Delivered, StoreError> {
+        let mut claimed = claimant.began;
         let (mut delivered, mut undelivered) = (0, 0);
         for _ in 0..ROUNDS {
             if batches.is_empty() {
                 break;
             }
-            let outcomes = self.send_all(std::mem::take(&mut batches), claimant).await;
+            let outcomes = self.send_all(std::mem::take(&mut batches), claimed, claimant).await;
             let accepted =
                 outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
-            (held, batches) = self.record(held, &outcomes, claimant).await?;
+            claimed = self.clock.now();
+            (held, batches) = self.record(held, &outcomes, claimant, claimed).await?;
         }
         Ok(Delivered { roll: held.roll, delivered, undelivered })
     }
 
     /// Sends to all channels at once, and to each one message after the other: a slow one delays no other.
-    async fn send_all(&self, batches: Vec<Batch>, claimant: Claimant) -> Vec<Outcome> {
+    async fn send_all(&self, batches: Vec<Batch>, claimed: Timestamp, claimant: Claimant) -> Vec<Outcome> {
         let mut by_channel: BTreeMap<ChannelName, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
             by_channel.entry(batch.channel.clone()).or_default().push(batch);
         }
-        let latest = claimant.latest(Instant::now() + LATEST);
-        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, latest, claimant));
+        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, claimed, claimant));
         join_all(sending).await.into_iter().flatten().collect()
     }
 
     /// After a message that a channel put off, the rest would fare no better.
-    async fn send_in_turn(&self, batches: Vec<Batch>, latest: Instant, claimant: Claimant) -> Vec<Outcome> {
+    async fn send_in_turn(
+        &self,
+        batches: Vec<Batch>,
+        claimed: Timestamp,
+        claimant: Claimant,
+    ) -> Vec<Outcome> {
+        // One clock stands still while the machine sleeps, the other may be set.
+        let began = Instant::now();
+        let is_late = || {
+            claimant.is_over()
+                || began.elapsed() > LATEST
+                || self.clock.now().duration_since(claimed) > LATEST_BY_CLOCK
+        };
         let mut outcomes = Vec::new();
         let mut put_off = None;
         for batch in batches {
             let delivery = match &put_off {
                 Some(later) => Some(Delivery::clone(later)),
-                None if Instant::now() > latest => None,
+                None if is_late() => None,
                 None => Some(self.send(&batch, claimant.patience()).await),
             };
             if let Some(later @ Delivery::Later { .. }) = &delivery {
@@ -132,11 +148,10 @@ impl Checker {
         mut held: Snapshot,
         outcomes: &[Outcome],
         claimant: Claimant,
+        here: Timestamp,
     ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
-        let Claimant { holder, decided_at, .. } = claimant;
+        let (holder, now) = (claimant.holder, claimant.now(here));
         for _ in 0..TRIES {
-            // The clock of the store may be ahead of this one; notices have its time then.
-            let now = self.clock.now().max(decided_at);
             for (notice, delivery) in outcomes {
                 let Some(delivery) = delivery else {
                     held.roll.outbox.give_back(*notice, holder, now);

@@ -10,7 +10,7 @@ use tenko_store::spool::Spool;
 use super::Setup;
 use crate::cli::Common;
 use crate::error::{CommandError, chain};
-use crate::report::{Courier, Destination};
+use crate::report::{Courier, Destination, Emptying};
 use crate::{place, printer};
 
 /// How long one destination may take in all.
@@ -47,12 +47,12 @@ fn flush(destination: Destination, spool: &Spool, state_dir: &Path) -> Result<us
     let shown = destination.shown();
     let mut courier = Courier::new(destination, state_dir);
     let until = Instant::now() + TIME;
-    let mut problem = None;
+    let mut emptying = Emptying::default();
     let drained = spool.drain(usize::MAX, |evidence| {
         let this = (Instant::now() + PIECE_TIME).min(until);
-        problem = courier.send(std::slice::from_ref(evidence), this).err();
-        problem.is_none()
+        emptying.send(&mut courier, evidence, this)
     })?;
+    let (sent, left) = (drained.sent - emptying.given_up, drained.left);
     for bad in &drained.bad {
         printer::remark(&format!("warning: {} is no evidence, and was moved there", bad.display()));
     }
@@ -60,10 +60,15 @@ fn flush(destination: Destination, spool: &Spool, state_dir: &Path) -> Result<us
         printer::remark(&format!("another process is sending to {shown}"));
     }
     if drained.sent + drained.left > 0 {
-        printer::print(&format!("{shown}: {} sent, {} left\n", drained.sent, drained.left))?;
+        let given_up = match emptying.given_up {
+            0 => String::new(),
+            count => format!(", {count} given up"),
+        };
+        printer::print(&format!("{shown}: {sent} sent{given_up}, {left} left\n"))?;
     }
-    if let Some(error) = problem {
+    emptying.remark(courier.destination());
+    if let Some(error) = emptying.problem {
         printer::remark(&format!("{shown}: {}", chain(&error)));
     }
-    Ok(drained.left)
+    Ok(left)
 }

@@ -82,6 +82,10 @@ impl Ping {
                 ));
                 Ok(ExitCode::from(3))
             }
+            Fate::Refused(error) => Err(CommandError::could_not_tell(format!(
+                "evidence of {job} will never be accepted and is given up: {}",
+                chain(&error)
+            ))),
             Fate::Lost(error, full) => Err(CommandError::could_not_tell(format!(
                 "evidence of {job} is lost: {}, and it could not be kept on disk: {}",
                 chain(&error),

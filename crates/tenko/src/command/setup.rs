@@ -118,7 +118,7 @@ impl Known {
     /// Reads it.
     pub async fn read(checker: &Checker) -> Result<Self, CommandError> {
         let snapshot = checker.store.load().await?;
-        let now = Timestamp::now();
+        let (now, _) = checker.in_step(Timestamp::now());
         let (roll, jobs) = checker::up_to_now(checker, snapshot.roll.clone(), now).await?;
         Ok(Self { store: Arc::clone(&checker.store), snapshot, roll, jobs, now })
     }

@@ -1,11 +1,11 @@
 //! `tenko watch`: calls the roll again and again, as deadlines come.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Setup, check};
@@ -48,6 +48,7 @@ impl Watch {
         };
         let mut checker = load(common).await?;
         loop {
+            let began = Instant::now();
             let next = match checker.roll_call().await {
                 Ok(report) => {
                     match tell(&report) {
@@ -55,7 +56,7 @@ impl Watch {
                         // That it can't be written down is no reason to stop watching.
                         told => told.unwrap_or_else(|error| printer::complain(&error)),
                     }
-                    next_call(&checker, &report)
+                    next_call(&checker, &report, began.elapsed())
                 }
                 Err(error) => {
                     printer::complain(&error.into());
@@ -105,8 +106,12 @@ fn longest(checker: &Checker) -> SignedDuration {
     checker.config.checker.interval.unwrap_or(LONGEST)
 }
 
-fn next_call(checker: &Checker, report: &Report) -> SignedDuration {
-    let until = report.roll.look_again_at().map(|moment| moment.duration_since(Timestamp::now()));
+/// How long to sleep after a roll call that took so long. What is due when is told by the clock that the roll call went
+/// by, which need not be that of this machine.
+fn next_call(checker: &Checker, report: &Report, took: Duration) -> SignedDuration {
+    let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
+    let until =
+        report.roll.look_again_at().map(|moment| moment.duration_since(report.at).saturating_sub(took));
     until.unwrap_or(SignedDuration::MAX).clamp(SHORTEST, longest(checker).max(SHORTEST))
 }
 

@@ -1,6 +1,7 @@
 //! The jobs of a configuration, and what holds for all of them.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use jiff::civil::Date;
@@ -25,6 +26,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) wrong_defaults: &'a BTreeSet<&'static str>,
     /// All channels, those with errors too.
     pub(super) channels: &'a BTreeSet<String>,
+    /// The shortest times between dues that were worked out already: many jobs have the same schedule.
+    pub(super) gaps: RefCell<HashMap<String, Option<SignedDuration>>>,
 }
 
 /// What a table says of a job.
@@ -126,6 +129,11 @@ impl Surroundings<'_> {
         (errors_since(reading, before) == 0).then_some((slug.ok()?, ConfiguredJob { job, spec, object }))
     }
 
+    fn shortest_gap(&self, schedule: &Schedule) -> Option<SignedDuration> {
+        let words = schedule.in_words()?;
+        *self.gaps.borrow_mut().entry(words).or_insert_with(|| shortest_gap(schedule))
+    }
+
     fn is_reported(&self, error: &SpecError) -> bool {
         error.from_defaults && self.wrong_defaults.contains(error.field)
     }
@@ -133,7 +141,7 @@ impl Surroundings<'_> {
     fn warn(&self, reading: &mut Reading<'_>, table: &DeTable<'_>, job: &Job, name: &Said) {
         // `every` counts from the last success, so that no success can be meant for another due.
         let counted = matches!(job.schedule, Schedule::Every { .. });
-        if let Some(gap) = shortest_gap(&job.schedule).filter(|_| !counted)
+        if let Some(gap) = self.shortest_gap(&job.schedule).filter(|_| !counted)
             && job.limits.grace > gap
         {
             let span = table.get("grace").map_or_else(|| name.span.clone(), toml::Spanned::span);

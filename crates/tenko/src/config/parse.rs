@@ -1,5 +1,6 @@
 //! From the text of a configuration to what it means.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -127,6 +128,7 @@ fn read_jobs(reading: &mut Reading<'_>, top: &DeTable<'_>, config: &mut Config) 
         defaults: &config.defaults,
         wrong_defaults: &wrong_defaults,
         channels: &channels,
+        gaps: RefCell::default(),
     };
     let read = read::tables(top, "jobs").filter_map(|(name, table)| surroundings.job(reading, &name, table));
     config.jobs = read.collect();

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_short_lines_takes_bounded_memory() {
+    fn fault_13_a_flood_of_short_lines_takes_bounded_memory() {
         let mut end = End::new(&io::Error::other("too much output"));
         for _ in 0..200_000 {
             end.push(Stream::Out, b"y\n");

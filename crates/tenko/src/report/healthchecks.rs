@@ -39,6 +39,14 @@ pub enum PingError {
     Client(ClientError),
 }
 
+impl PingError {
+    /// Whether the same ping will never be accepted: the server answered, and did not ask to be tried again. What is
+    /// pinged is not there any more, or never was.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { .. }) && !may_work_later(self)
+    }
+}
+
 /// Pings, and remembers how much the server wants to hear.
 #[derive(Debug, Default)]
 pub struct Pinger {
@@ -51,7 +59,7 @@ pub fn shown(url: &Url) -> String {
 }
 
 impl Pinger {
-    /// Pings `base` with one piece of evidence; tries again on 408, 429 and 5xx, and when the server can't be reached,
+    /// Pings `base` with one piece of evidence; tries again on 408, 425, 429 and 5xx, and when the server can't be reached,
     /// until `until`.
     pub async fn ping(&mut self, base: &Url, evidence: &Evidence, until: Instant) -> Result<(), PingError> {
         let (url, body) = request(base, evidence, self.limit.unwrap_or(DEFAULT_LIMIT));
@@ -97,7 +105,7 @@ impl Pinger {
 
 fn may_work_later(error: &PingError) -> bool {
     match error {
-        PingError::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
+        PingError::Refused { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
         PingError::Unanswered { source, .. } => !source.is_builder(),
         PingError::Client(_) => false,
     }

@@ -105,3 +105,29 @@ fn fault_53_until_somebody_has_seen_a_dead_notice_all_is_not_well() {
     place.ok(&["notify", "dismiss"]);
     place.ok(&["check"]);
 }
+
+#[test]
+fn fault_45_of_five_roll_calls_at_the_same_moment_one_tells() {
+    let config =
+        "notify = [\"ops\"]\n[channels.ops]\ncommand = [\"sh\", \"-c\", \"cat >> told; echo >> told\"]\n";
+    for store in ["sqlite", "directory"] {
+        let place = Place::with_config(config);
+        std::fs::create_dir(place.path("store")).unwrap();
+        let url = match store {
+            "sqlite" => format!("sqlite://{}", place.path("t.db").display()),
+            _ => format!("file://{}", place.path("store").display()),
+        };
+        let place = place.env("TENKO_STORE", &url);
+        for job in ["a", "b", "c"] {
+            place.ok(&["ping", job, "fail"]);
+        }
+        let calls: Vec<_> = (0..5).map(|_| place.command(&["check"]).spawn().unwrap()).collect();
+        for mut call in calls {
+            assert_eq!(call.wait().unwrap().code(), Some(1), "{store}");
+        }
+        let told = std::fs::read_to_string(place.path("told")).unwrap();
+        let times = |job: &str| told.matches(&format!("\"job\":\"{job}\"")).count();
+        assert_eq!(["a", "b", "c"].map(times), [1, 1, 1], "{store}: {told}");
+        assert_eq!(place.json(&["notify", "list"]), json!([]));
+    }
+}

@@ -102,7 +102,7 @@ fn a_full_disk_behind_standard_output_is_an_error() {
 const HOSTILE: &str = "\u{1b}[31mred\u{1b}[2J\u{7}\u{202e}drow\u{202c}\u{9b}31m\r\nfake-job  up\u{2028}x\u{200b}\u{1b}]0;title\u{7}";
 
 #[test]
-fn texts_of_jobs_are_harmless_wherever_they_are_shown() {
+fn fault_78_texts_of_jobs_are_harmless_wherever_they_are_shown() {
     let place = Place::empty().env("CLICOLOR_FORCE", "1");
     place.ok(&["ping", "a", "fail", "-m", HOSTILE, "--every", "1d"]);
     let hostile = place.write("print.sh", &format!("cat <<'END'\n{HOSTILE}\nEND\nexit 3\n"));
@@ -126,7 +126,7 @@ fn texts_of_jobs_are_harmless_wherever_they_are_shown() {
 }
 
 #[test]
-fn hostile_arguments_are_harmless_in_errors() {
+fn fault_78_hostile_arguments_are_harmless_in_errors() {
     let place = Place::empty().env("CLICOLOR_FORCE", "1");
     let calls: [&[&str]; 6] = [
         &["show", HOSTILE],
@@ -141,4 +141,20 @@ fn hostile_arguments_are_harmless_in_errors() {
         assert!(!said.err.contains("\u{1b}[2J") && !said.err.contains(['\u{202e}', '\u{7}']), "{said}");
         assert_eq!(said.code, 2, "{said}");
     }
+}
+
+#[test]
+fn fault_63_bytes_that_are_no_text_count_all_the_same() {
+    let place = Place::empty();
+    let cut_letter = [vec![b'x'; 9_999], "ā".into()].concat();
+    for (job, bytes) in [("odd", b"\xff\x00\xfe".to_vec()), ("cut", cut_letter)] {
+        let mut child = place.command(&["ping", job, "-m", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), &bytes).unwrap();
+        assert!(child.wait().unwrap().success());
+        let log = place.json(&["log", job]);
+        assert_eq!(log[0]["kind"], "success", "{log}");
+        assert!(log[0]["report"]["output"]["head"].as_str().unwrap().ends_with('\u{fffd}'), "{job}");
+    }
+    let verdicts = place.json(&["check"]);
+    assert!(verdicts["jobs"].as_array().unwrap().iter().all(|job| job["verdict"] == "up"), "{verdicts}");
 }

@@ -66,7 +66,7 @@ fn what_is_no_database_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_roll_of_a_newer_version_is_refused_and_left_as_it_is() {
+fn fault_49_a_roll_of_a_newer_version_is_refused_and_left_as_it_is() {
     let place = directory();
     let rolls = files(&place.path("store/roll"));
     let (newest, mut bytes) = rolls.into_iter().find(|(name, _)| name.ends_with(".json.zst")).unwrap();

@@ -153,3 +153,29 @@ fn it_does_not_start_with_a_broken_configuration() {
     let place = Place::with_config("[jobs.a]\ncorn = \"0 5 * * *\"\n");
     place.session("watch-broken", &[&["watch"], &["watch", "--store", "nonsense"]]);
 }
+
+#[test]
+fn fault_59_reading_the_configuration_again_and_again_drops_and_doubles_no_notice() {
+    let slow = "[channels.ops]\ncommand = [\"sh\", \"-c\", \"sleep 0.05; cat >> told; echo >> told\"]\n";
+    let config = format!("notify = [\"ops\"]\n{slow}[checker]\ninterval = \"1s\"\n");
+    let place = Place::with_config(&config);
+    let watcher = Watcher::start(&place);
+    for number in 0..12 {
+        place.run(&["ping", &format!("job-{number}"), "fail"]);
+        for _ in 0..10 {
+            watcher.tell(Signal::SIGHUP);
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+    let told = || std::fs::read_to_string(place.path("told")).unwrap_or_default();
+    let times = |told: &str, number: usize| told.matches(&format!("\"job\":\"job-{number}\"")).count();
+    let until = Instant::now() + PATIENCE;
+    while (0..12).any(|number| times(&told(), number) == 0) {
+        assert!(Instant::now() < until, "a notice is lost: {}", told());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(watcher.ends(Signal::SIGTERM), Some(0));
+    let told = told();
+    assert!((0..12).all(|number| times(&told, number) == 1), "{told}");
+    assert_eq!(place.json(&["notify", "list"]), serde_json::json!([]));
+}

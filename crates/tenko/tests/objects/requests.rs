@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
 
-use super::bucket::{DAILY, Morning};
+use super::bucket::{DAILY, Morning, moment};
 
 const TODAY: &str = "2026-11-24/evidence.txt";
 
@@ -96,8 +96,12 @@ async fn before_a_miss_is_believed_the_store_is_asked_again_but_not_the_object()
     let other = TestS3::start().await;
     let mut morning = Morning::with(DAILY).await;
     morning.keep_in(other.open("roll", Key::Checker).await.unwrap());
+    // The clock of the store counts.
+    let set = |time| other.skew_clock(moment(time).as_second() - jiff::Timestamp::now().as_second());
+    set("24 04:00");
     assert_eq!(morning.at("24 04:00").await, "new");
     morning.asked();
+    set("24 06:30");
     assert_eq!(morning.at("24 06:30").await, "down missed since 24 06:00");
     assert_eq!(morning.asked(), (1, 1));
 }

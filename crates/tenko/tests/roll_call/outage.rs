@@ -12,7 +12,7 @@ async fn fails(world: &World, time: &str) {
 }
 
 #[tokio::test]
-async fn could_not_tell_is_not_down_and_is_told_after_three_tries() {
+async fn fault_31_could_not_tell_is_not_down_and_is_told_after_three_tries() {
     let world = World::at("04:00").expect("report", "0 5 * * *");
     world.roll_call("04:00").await;
     world.store.away.store(true, Ordering::Relaxed);

@@ -46,7 +46,7 @@ async fn a_failure_is_told_with_what_the_run_printed() {
 }
 
 #[tokio::test]
-async fn of_ten_checkers_at_once_one_tells() {
+async fn fault_44_of_ten_checkers_at_once_one_tells() {
     let world = World::at("04:00").expect("report", "0 5 * * *");
     world.roll_call("04:00").await;
     world.clock.set("05:31");

@@ -157,9 +157,17 @@ pub(crate) struct Moody {
     inner: MemoryStore,
     pub(crate) away: AtomicBool,
     pub(crate) refuse_commit: AtomicU32,
+    /// During the next commit this clock goes on to this time.
+    pub(crate) frozen_until: Mutex<Option<(Arc<Watch>, &'static str)>>,
+    time: Mutex<Option<Timestamp>>,
 }
 
 impl Moody {
+    /// From now on it has a clock of its own.
+    pub(crate) fn answers_at(&self, time: &str) {
+        *self.time.lock().unwrap() = Some(moment(time));
+    }
+
     fn reached(&self) -> Result<&MemoryStore> {
         if self.away.load(Ordering::Relaxed) {
             let error = StoreError::new(ErrorKind::Unavailable, "can't list memory:");
@@ -173,6 +181,10 @@ impl Moody {
 impl Store for Moody {
     fn url(&self) -> String {
         self.inner.url()
+    }
+
+    fn answered_at(&self) -> Option<Timestamp> {
+        *self.time.lock().unwrap()
     }
 
     async fn append(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
@@ -205,6 +217,9 @@ impl Store for Moody {
             if left == 1 {
                 return Err(StoreError::new(ErrorKind::Unavailable, "can't commit to memory:"));
             }
+        }
+        if let Some((clock, time)) = self.frozen_until.lock().unwrap().take() {
+            clock.set(time);
         }
         self.reached()?.commit(base, roll, changes).await
     }

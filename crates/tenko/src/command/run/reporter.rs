@@ -189,6 +189,7 @@ fn hand_over(courier: &mut Courier, pending: &[Evidence], end: &Evidence, until:
     let (problem, became) = match courier.deliver(pending, until) {
         Fate::Stored => return None,
         Fate::Spooled(error) => (chain(&error), "kept and will be sent later"),
+        Fate::Refused(error) => (chain(&error), "given up, because it will never be accepted"),
         Fate::Lost(error, spool) => {
             let problem = format!("{}, and it could not be kept on disk: {}", chain(&error), chain(&spool));
             (problem, "lost")

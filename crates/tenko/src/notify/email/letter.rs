@@ -207,7 +207,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn nothing_that_a_job_says_becomes_a_header_or_a_tag(
+        fn fault_80_nothing_that_a_job_says_becomes_a_header_or_a_tag(
             text in "(?s:.|\r\nBcc: evil@example.com\r\n|\r\n\\.\r\n|<img src=x>|\"|'){0,400}",
         ) {
             let own = || Some(text.clone());

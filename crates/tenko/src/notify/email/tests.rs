@@ -89,7 +89,7 @@ async fn a_mail_is_handed_over() {
 }
 
 #[tokio::test]
-async fn what_the_server_says_decides_whether_to_try_again() {
+async fn fault_55_what_the_server_says_decides_whether_to_try_again() {
     let cases: [(Script, bool); 6] = [
         (vec![("AUTH", "535 bad password plantedSecret")], false),
         (vec![("RCPT", "550 no such user")], false),
@@ -124,7 +124,7 @@ async fn one_recipient_that_is_refused_keeps_it_from_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_after_the_mail_was_accepted_does_not_repeat_it() {
+async fn fault_55_a_connection_that_breaks_after_the_mail_was_accepted_does_not_repeat_it() {
     assert_eq!(deliver(vec![("QUIT", "close")]).await.0, Delivery::Accepted);
 }
 

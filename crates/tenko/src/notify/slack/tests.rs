@@ -54,7 +54,7 @@ fn hostile(text: &str, kind: NoticeKind) -> Notice {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn nothing_that_a_job_says_mentions_links_or_breaks_a_limit(
+    fn fault_79_nothing_that_a_job_says_mentions_links_or_breaks_a_limit(
         text in "(?s:.|<!channel>|<@U123>|<https://evil.example|x>|&lt;|🔥|\u{1b}\\[){0,900}",
         kind in prop::sample::select(vec![NoticeKind::Down, NoticeKind::Unknown, NoticeKind::Unstored, NoticeKind::Up]),
     ) {
@@ -147,7 +147,7 @@ async fn what_each_answer_means() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_or_is_refused_is_tried_later() {
+async fn fault_51_a_connection_that_breaks_or_is_refused_is_tried_later() {
     let (delivery, _receiver) = deliver(vec![Answer::Reset]).await;
     assert!(matches!(delivery, Delivery::Later { .. }), "{delivery:?}");
     let url = Secret::new("http://127.0.0.1:1/services/plantedSecret");
@@ -158,7 +158,7 @@ async fn a_connection_that_breaks_or_is_refused_is_tried_later() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_comes_is_given_up_after_ten_seconds() {
+async fn fault_52_an_answer_that_never_comes_is_given_up_after_ten_seconds() {
     let started = std::time::Instant::now();
     let (delivery, _receiver) = deliver(vec![Answer::Hang]).await;
     assert!(matches!(delivery, Delivery::Later { .. }), "{delivery:?}");
