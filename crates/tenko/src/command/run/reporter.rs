@@ -67,7 +67,8 @@ impl Reporter {
         let (settling, settled) = channel();
         let (start, clean_exit) = (self.start.clone(), self.run.clean_exit());
         let (plan, without) = (Arc::clone(&self.plan), self.plan_of(&Config::default()));
-        let begun = thread::Builder::new().spawn(move || self.report(&ending, &settling));
+        let begun =
+            thread::Builder::new().name("tenko-report".into()).spawn(move || self.report(&ending, &settling));
         if let Err(error) = begun {
             printer::remark(&format!("tenko: can't report beside the command: {error}"));
         }
