@@ -73,7 +73,7 @@ impl AwsError {
 
     /// Whether a right is missing.
     pub fn is_denied(&self) -> bool {
-        self.code.starts_with("AccessDenied")
+        self.code.starts_with("AccessDenied") || self.message.contains("is not authorized to perform")
     }
 
     /// Whether there is no such thing.

@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 #![cfg(feature = "lambda")]
 
+mod aws;
 mod function;
 mod server;
 mod world;
 
+mod configuration;
 mod events;
+mod interrupted;
+mod wake_ups;
