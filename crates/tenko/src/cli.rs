@@ -27,7 +27,7 @@ const COMMON: &str = "Common options";
 /// What every command understands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
-    /// Configuration file, or the URL of one in a bucket [default: ./tenko.toml, then /etc/tenko/tenko.toml]
+    /// Configuration file [default: ./tenko.toml, then /etc/tenko/tenko.toml]
     #[arg(long, global = true, env = "TENKO_CONFIG", value_name = "FILE", hide_env_values = true)]
     #[arg(help_heading = COMMON)]
     pub config: Option<PathBuf>,

@@ -26,7 +26,7 @@ impl Aws {
     pub(crate) fn new() -> Self {
         let aws = Self::default();
         let shared = aws.clone();
-        let address = server::serve(move |request| shared.answer(request));
+        let address = server::serve(move |request| shared.answer(&request));
         aws.0.lock().unwrap().url = format!("http://{address}");
         aws
     }
@@ -58,7 +58,7 @@ impl Aws {
         self.0.lock().unwrap().asked.clone()
     }
 
-    fn answer(&self, request: Request) -> Option<Reply> {
+    fn answer(&self, request: &Request) -> Option<Reply> {
         let mut inside = self.0.lock().unwrap();
         inside.asked.push(request.clone());
         if let Some((status, body)) = inside.script.pop() {
