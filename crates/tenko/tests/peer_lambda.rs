@@ -1,6 +1,5 @@
 //! The function in the emulator of PyPI `cargo-lambda`, which tells a deadline that can't be.
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
-#![cfg(feature = "lambda")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
