@@ -91,3 +91,17 @@ fn a_store_that_can_not_be_reached_is_an_error_before_the_time_out() {
     world.s3.heal();
     function.invoke(&json!({})).unwrap();
 }
+
+#[test]
+fn many_that_are_invoked_at_once_tell_once() {
+    let world = World::with(CONFIG);
+    let functions: Vec<_> = (0..5).map(|_| world.function()).collect();
+    functions[0].invoke(&json!({})).unwrap();
+    world.fail("nightly");
+    let sent: Vec<String> = functions.iter().map(|function| function.send(&json!({}), 0)).collect();
+    let answers: Vec<Value> =
+        functions.iter().zip(&sent).map(|(function, id)| function.back(id).unwrap()).collect();
+    let delivered: u64 = answers.iter().map(|answer| answer["delivered"].as_u64().unwrap()).sum();
+    assert_eq!((delivered, world.slack.told().len()), (1, 1));
+    assert!(answers.iter().all(|answer| answer["jobs"][0]["verdict"] == "down"));
+}
