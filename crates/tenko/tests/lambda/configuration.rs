@@ -120,3 +120,45 @@ fn a_secret_that_can_not_be_had_is_an_error_at_its_place() {
     aws.script(&[(400, r#"{"__type":"ThrottlingException"}"#), (503, "")]);
     function.invoke(&json!({})).unwrap();
 }
+
+#[test]
+fn the_wrapper_reads_its_configuration_from_the_bucket_too() {
+    let mut world = World::with("");
+    world.set("TENKO_CONFIG", "s3://tenko-test/conf/tenko.toml");
+    world.set("TENKO_STORE", "");
+    let run = ["run", "--job", "nightly", "--", "true"];
+    let (code, said) = world.tenko(&run);
+    assert!(code == 0 && said.contains("s3://tenko-test/conf/tenko.toml does not exist"), "{said}");
+    let evidence = |world: &World| world.s3.keys().iter().filter(|key| key.contains(".success")).count();
+    assert_eq!(evidence(&world), 0);
+    // What waited for a configuration goes along as soon as there is one.
+    world.s3.put(
+        "conf/tenko.toml",
+        format!("store = \"s3://tenko-test/prod\"\n{}", CONFIG.replace("SLACK", &world.slack.url)),
+    );
+    assert_eq!(world.tenko(&run), (0, String::new()));
+    assert_eq!(evidence(&world), 2);
+}
+
+#[test]
+fn a_wrapper_that_can_not_store_tells_by_a_secret_of_aws() {
+    let (world, aws) = with_aws(&by_reference("ssm:/tenko/slack"));
+    aws.parameter("/tenko/slack", &world.slack.url);
+    let (code, said) =
+        world.tenko(&["run", "--job", "nightly", "--store", "s3://no-such-bucket", "--", "true"]);
+    assert!(code == 0 && said.contains("tenko: ops was told"), "{said}");
+    assert_eq!((world.slack.told().len(), aws.asked().len()), (1, 1));
+}
+
+#[test]
+fn what_nobody_may_show_is_not_shown() {
+    let (world, aws) = with_aws(&by_reference("ssm:/tenko/slack"));
+    aws.parameter("/tenko/slack", "ftp://host/plantedSecret");
+    for arguments in [&["check"][..], &["notify", "test", "ops"], &["config", "show"]] {
+        let (_, said) = world.tenko(arguments);
+        assert!(said.contains("ssm:/tenko/slack") && !said.contains("plantedSecret"), "{said}");
+    }
+    let function = world.function();
+    function.invoke(&json!({})).unwrap_err();
+    assert!(!function.kill().contains("plantedSecret"));
+}
