@@ -5,6 +5,7 @@ mod appends;
 mod commands;
 mod decide;
 mod founding;
+mod lambda;
 mod roll_call;
 mod table;
 
@@ -30,6 +31,9 @@ fn main() -> Result<()> {
     }
     if wanted("appends") {
         appends::measure()?;
+    }
+    if wanted("lambda") {
+        lambda::measure()?;
     }
     Ok(())
 }

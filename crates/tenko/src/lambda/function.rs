@@ -48,7 +48,7 @@ impl Function {
         let (wanted, notes) = match event {
             Event::Call(wanted) => (wanted, Vec::new()),
             Event::Stored(stored) => match about(&ready.checker, &stored) {
-                (jobs, notes) if jobs.is_empty() => return Ok(answer::ignored(notes)),
+                (jobs, notes) if jobs.is_empty() => return Ok(answer::ignored(&notes)),
                 (jobs, notes) => (Wanted { jobs, ..Wanted::default() }, notes),
             },
         };
@@ -113,7 +113,7 @@ fn about(checker: &Checker, stored: &[Stored]) -> (Vec<String>, Vec<String>) {
         match job_of(&store, object) {
             // Each roll call leaves evidence of itself: to answer that with a roll call would never end.
             Ok(job) if Some(&job) == own => {
-                notes.push(format!("evidence of {job}, the roll call itself, is ignored"))
+                notes.push(format!("evidence of {job}, the roll call itself, is ignored"));
             }
             Ok(job) if jobs.iter().any(|known| known == job.as_str()) => {}
             Ok(job) => jobs.push(job.to_string()),

@@ -63,7 +63,8 @@ impl WakeUp {
                 ));
             }
         }
-        let aws = Aws::new(&OpenOptions::default()).map_err(|error| chain(&error))?;
+        let aws = Aws::new(&OpenOptions::default())
+            .map_err(|error| format!("checker.adaptive has no effect: {}", chain(&error)))?;
         Ok(Self { aws, schedule, group, role })
     }
 
