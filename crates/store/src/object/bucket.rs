@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ClientOptions;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path;
+use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer as _};
+use object_store::{ClientOptions, Error};
 use url::Url;
 
-use super::answer::Rights;
+use super::answer::{self, Doing, Rights};
 use super::cloud::{Cloud, Place};
 use super::connection::{Connector, retries};
 use super::objects::Objects;
 use crate::Result;
 use crate::credentials::{self, Environment};
 use crate::error::{ErrorKind, StoreError};
+use crate::open::{S3Place, Upload};
 
 /// What a URL may say of a bucket of S3 behind its question mark.
 const S3_OPTIONS: [&str; 5] = ["endpoint", "region", "path_style", "allow_http", "profile"];
@@ -54,7 +57,7 @@ impl BucketUrl {
         let path = url.path().trim_matches('/');
         let decoded = percent_decode(path).ok_or_else(|| wrong("its prefix is no text"))?;
         let prefix = if decoded.is_empty() { String::new() } else { format!("{decoded}/") };
-        if object_store::path::Path::parse(&prefix).is_err() {
+        if Path::parse(&prefix).is_err() {
             return Err(wrong("its prefix can't be part of a key"));
         }
         let parsed = Self { bucket, prefix, url };
@@ -87,6 +90,16 @@ impl BucketUrl {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The bucket, if it is one of S3.
+    pub(crate) fn s3_place(&self) -> Option<S3Place> {
+        let place = || S3Place {
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            region: self.option("region"),
+        };
+        self.is_s3().then(place)
+    }
+
     /// As it may be shown.
     pub(crate) fn shown(&self) -> String {
         let prefix = self.prefix.trim_end_matches('/');
@@ -117,7 +130,7 @@ pub(crate) async fn connect(
     per_request: Option<Duration>,
 ) -> Result<Arc<dyn Objects>> {
     match bucket.url.scheme() {
-        "s3" => s3(bucket, env, per_request).await,
+        "s3" => s3(bucket, env, per_request),
         #[cfg(feature = "gcs")]
         "gs" => google(bucket, env, per_request),
         #[cfg(feature = "azure")]
@@ -127,11 +140,44 @@ pub(crate) async fn connect(
     }
 }
 
-async fn s3(
+/// Signs a PUT of a key.
+pub(crate) async fn presign(
+    bucket: &BucketUrl,
+    env: &Environment,
+    key: &str,
+    upload: Upload,
+    valid_for: Duration,
+) -> Result<Url> {
+    if !bucket.is_s3() {
+        return Err(config(&bucket.url, "only requests to a bucket of S3 can be signed"));
+    }
+    let (store, _) = s3_client(bucket, env, None)?;
+    let path = Path::parse(format!("{}{key}", bucket.prefix))
+        .map_err(|error| config(&bucket.url, &format!("{key:?} can't be a key in it")).because(error))?;
+    let options = match upload {
+        Upload::Create => SignedUrlOptions::new()
+            .with_signed_header(HeaderName::from_static("if-none-match"), HeaderValue::from_static("*")),
+        Upload::Overwrite => SignedUrlOptions::new(),
+    };
+    let signed = store.signed_url_opts(Method::PUT, &path, valid_for, &options).await;
+    signed.map_err(|error| unsigned(bucket, key, &error))
+}
+
+fn unsigned(bucket: &BucketUrl, key: &str, error: &Error) -> StoreError {
+    answer::explain(&bucket.shown(), Rights::S3, Doing::Write, key, error)
+}
+
+fn s3(bucket: &BucketUrl, env: &Environment, per_request: Option<Duration>) -> Result<Arc<dyn Objects>> {
+    let (store, server) = s3_client(bucket, env, per_request)?;
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
+}
+
+/// What speaks to a bucket of S3, and the server that it speaks to.
+fn s3_client(
     bucket: &BucketUrl,
     env: &Environment,
     per_request: Option<Duration>,
-) -> Result<Arc<dyn Objects>> {
+) -> Result<(AmazonS3, String)> {
     let mut builder = AmazonS3Builder::new();
     for (name, value) in env.starting_with("AWS_") {
         match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
@@ -167,7 +213,7 @@ async fn s3(
     }
     let store =
         builder.build().map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3))))
+    Ok((store, server))
 }
 
 /// The endpoint with the bucket in front of its host, unless paths name the bucket.
