@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::call::{self, Called, Roster};
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::notify::Channels;
 
+use deliver::{Claimant, LEAST};
 use objects::Seen;
 
 pub use outage::Outage;
@@ -101,13 +103,19 @@ struct Decision {
 impl Checker {
     /// Calls the roll once, to the end. Fails if the store can't be read or written; nothing is decided then.
     pub async fn roll_call(&self) -> Result<Report, StoreError> {
+        self.roll_call_until(None).await
+    }
+
+    /// Like [`roll_call`](Self::roll_call), for whoever will be cut off: at `stop` nothing is being sent any more, and
+    /// what was not sent by then stays in the outbox for the next roll call.
+    pub async fn roll_call_until(&self, stop: Option<Instant>) -> Result<Report, StoreError> {
         let now = self.clock.now();
         let outage = self.state_dir.as_deref().and_then(|dir| Outage::read(dir, &self.store.url()));
-        match self.call_and_deliver(now, outage.as_ref()).await {
+        match self.call_and_deliver(now, outage.as_ref(), stop).await {
             Ok(mut report) => {
                 self.sighted(outage, &mut report).await;
                 self.leave_evidence(&mut report).await;
-                self.heartbeat(&mut report).await;
+                self.heartbeat(&mut report, stop).await;
                 Ok(report)
             }
             Err(error) => {
@@ -117,7 +125,12 @@ impl Checker {
         }
     }
 
-    async fn call_and_deliver(&self, now: Timestamp, outage: Option<&Outage>) -> Result<Report, StoreError> {
+    async fn call_and_deliver(
+        &self,
+        now: Timestamp,
+        outage: Option<&Outage>,
+        stop: Option<Instant>,
+    ) -> Result<Report, StoreError> {
         let holder = Uuid::new_v4();
         for _ in 0..TRIES {
             let Snapshot { version, roll } = self.store.load().await?;
@@ -130,7 +143,7 @@ impl Checker {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
-                    let done = self.deliver(held, batches, holder, at).await?;
+                    let done = self.deliver(held, batches, Claimant { holder, decided_at: at, stop }).await?;
                     let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
                     report.delivered = done.delivered;
@@ -247,7 +260,7 @@ impl Checker {
         }
     }
 
-    async fn heartbeat(&self, report: &mut Report) {
+    async fn heartbeat(&self, report: &mut Report, stop: Option<Instant>) {
         let Some(url) = &self.config.checker.heartbeat else { return };
         let stuck = |moment: Timestamp| report.at.duration_since(moment) > SignedDuration::from_mins(5);
         if report.roll.outbox.items.iter().any(|item| stuck(item.notice.created_at)) {
@@ -256,8 +269,11 @@ impl Checker {
                 .push("the heartbeat was withheld: notices have been undelivered for over 5 minutes".into());
             return;
         }
-        if let Err(problem) = crate::notify::ping_heartbeat(url).await {
-            report.warnings.push(crate::error::chain(&problem));
+        let patience = stop.map_or(Duration::MAX, |stop| stop.saturating_duration_since(Instant::now()));
+        match tokio::time::timeout(patience.max(LEAST), crate::notify::ping_heartbeat(url)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => report.warnings.push(crate::error::chain(&problem)),
+            Err(_) => report.warnings.push("there was no time left for the heartbeat".into()),
         }
     }
 }

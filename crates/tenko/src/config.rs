@@ -141,8 +141,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the configuration: the file `explicit`, or that of `$TENKO_CONFIG`, or `./tenko.toml`, or
-    /// `/etc/tenko/tenko.toml`. `None` if nothing is named and neither place has one.
+    /// Reads the configuration: the file `explicit`, or that of `$TENKO_CONFIG`, or the text in `$TENKO_CONFIG_TOML`, or
+    /// `./tenko.toml`, or `/etc/tenko/tenko.toml`. `None` if nothing is named and neither place has one.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Config {
     /// Like [`load`](Self::load), for whoever goes on whatever is wrong: the jobs and channels without errors are there,
     /// and the errors beside them.
     pub fn load_what_can_be(explicit: Option<&Path>) -> (Option<Self>, Option<ConfigErrors>) {
-        let found = match find::find(explicit, std::env::var_os("TENKO_CONFIG")) {
+        let found = match find::find(explicit) {
             Ok(Some(found)) => found,
             Ok(None) => return (None, None),
             Err(errors) => return (None, Some(errors)),

@@ -7,6 +7,8 @@ pub mod config;
 pub mod error;
 pub mod exec;
 pub mod http_client;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod notify;
 pub mod place;
 pub mod printer;

@@ -19,8 +19,39 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
 /// is given back.
 const LATEST: Duration = Duration::from_secs(45);
+/// With less time than this left, nothing is begun.
+pub(super) const LEAST: Duration = Duration::from_millis(500);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
 const ROUNDS: usize = 20;
+
+/// Who delivers.
+#[derive(Clone, Copy)]
+pub(super) struct Claimant {
+    /// Under which id notices were claimed.
+    pub(super) holder: Uuid,
+    /// When it was decided what is to be told.
+    pub(super) decided_at: Timestamp,
+    /// When nothing may be under way any more; `None` for whoever is not cut off.
+    pub(super) stop: Option<Instant>,
+}
+
+impl Claimant {
+    /// After this moment nothing is begun. `own` is what would hold otherwise.
+    fn latest(self, own: Instant) -> Instant {
+        let stop = self.stop.map(|stop| stop.checked_sub(LEAST).unwrap_or_else(Instant::now));
+        stop.map_or(own, |stop| stop.min(own))
+    }
+
+    fn is_over(self) -> bool {
+        let now = Instant::now();
+        self.latest(now + LATEST) <= now
+    }
+
+    /// How long one message may take that is begun now.
+    fn patience(self) -> Duration {
+        self.stop.map_or(LONGEST, |stop| stop.saturating_duration_since(Instant::now()).min(LONGEST))
+    }
+}
 
 /// What became of the notices.
 pub(super) struct Delivered {
@@ -33,49 +64,48 @@ pub(super) struct Delivered {
 type Outcome = (Uuid, Option<Delivery>);
 
 impl Checker {
-    /// Sends what `holder` claimed in `held` at a moment, and whatever becomes ready by that.
+    /// Sends what was claimed in `held`, and whatever becomes ready by that.
     pub(super) async fn deliver(
         &self,
         mut held: Snapshot,
         mut batches: Vec<Batch>,
-        holder: Uuid,
-        decided_at: Timestamp,
+        claimant: Claimant,
     ) -> Result<Delivered, StoreError> {
         let (mut delivered, mut undelivered) = (0, 0);
         for _ in 0..ROUNDS {
             if batches.is_empty() {
                 break;
             }
-            let outcomes = self.send_all(std::mem::take(&mut batches)).await;
+            let outcomes = self.send_all(std::mem::take(&mut batches), claimant).await;
             let accepted =
                 outcomes.iter().filter(|(_, delivery)| *delivery == Some(Delivery::Accepted)).count();
             delivered += accepted;
             undelivered += outcomes.len() - accepted;
-            (held, batches) = self.record(held, &outcomes, holder, decided_at).await?;
+            (held, batches) = self.record(held, &outcomes, claimant).await?;
         }
         Ok(Delivered { roll: held.roll, delivered, undelivered })
     }
 
     /// Sends to all channels at once, and to each one message after the other: a slow one delays no other.
-    async fn send_all(&self, batches: Vec<Batch>) -> Vec<Outcome> {
+    async fn send_all(&self, batches: Vec<Batch>, claimant: Claimant) -> Vec<Outcome> {
         let mut by_channel: BTreeMap<ChannelName, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
             by_channel.entry(batch.channel.clone()).or_default().push(batch);
         }
-        let latest = Instant::now() + LATEST;
-        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, latest));
+        let latest = claimant.latest(Instant::now() + LATEST);
+        let sending = by_channel.into_values().map(|batches| self.send_in_turn(batches, latest, claimant));
         join_all(sending).await.into_iter().flatten().collect()
     }
 
     /// After a message that a channel put off, the rest would fare no better.
-    async fn send_in_turn(&self, batches: Vec<Batch>, latest: Instant) -> Vec<Outcome> {
+    async fn send_in_turn(&self, batches: Vec<Batch>, latest: Instant, claimant: Claimant) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         let mut put_off = None;
         for batch in batches {
             let delivery = match &put_off {
                 Some(later) => Some(Delivery::clone(later)),
                 None if Instant::now() > latest => None,
-                None => Some(self.send(&batch).await),
+                None => Some(self.send(&batch, claimant.patience()).await),
             };
             if let Some(later @ Delivery::Later { .. }) = &delivery {
                 put_off = Some(later.clone());
@@ -85,11 +115,11 @@ impl Checker {
         outcomes
     }
 
-    async fn send(&self, batch: &Batch) -> Delivery {
-        match tokio::time::timeout(LONGEST, self.channels.deliver(batch)).await {
+    async fn send(&self, batch: &Batch, patience: Duration) -> Delivery {
+        match tokio::time::timeout(patience, self.channels.deliver(batch)).await {
             Ok(delivery) => delivery,
             Err(_) => {
-                let problem = format!("no answer within {} s", LONGEST.as_secs());
+                let problem = format!("no answer within {} s", patience.as_secs());
                 Delivery::Later { problem, retry_after: None }
             }
         }
@@ -101,9 +131,9 @@ impl Checker {
         &self,
         mut held: Snapshot,
         outcomes: &[Outcome],
-        holder: Uuid,
-        decided_at: Timestamp,
+        claimant: Claimant,
     ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
+        let Claimant { holder, decided_at, .. } = claimant;
         for _ in 0..TRIES {
             // The clock of the store may be ahead of this one; notices have its time then.
             let now = self.clock.now().max(decided_at);
@@ -116,7 +146,8 @@ impl Checker {
                     tracing::warn!(%notice, "the claim had ended before the channel answered: a duplicate is possible");
                 }
             }
-            let batches = held.roll.outbox.claim(holder, now);
+            let over = claimant.is_over();
+            let batches = if over { Vec::new() } else { held.roll.outbox.claim(holder, now) };
             match self.store.commit(held.version, &held.roll, &Changes::default()).await? {
                 Commit::Won(version) => return Ok((Snapshot { version, ..held }, batches)),
                 Commit::Lost => held = self.store.load().await?,

@@ -39,7 +39,7 @@ pub struct Check {
 
 /// What `check --json` prints.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     at: Timestamp,
     jobs: &'a [JobView],
     delivered: usize,
@@ -62,7 +62,7 @@ impl Check {
         } else {
             checker.roll_call().await?
         };
-        let shown = self.shown(&report, &checker.store.url())?;
+        let shown = shown(&self.jobs, &report, &checker.store.url())?;
         if self.json {
             printer::print_json(&answer(&report, &shown))?;
         } else {
@@ -84,20 +84,22 @@ impl Check {
             ));
         }
     }
-
-    fn shown(&self, report: &Report, store: &str) -> Result<Vec<JobView>, CommandError> {
-        if let Some(other) = self.jobs.iter().find(|name| !report.jobs.contains_key(name.as_str())) {
-            return Err(super::setup::no_job(other, report.jobs.keys(), store));
-        }
-        let wanted = |slug: &Slug| self.jobs.is_empty() || self.jobs.iter().any(|name| name == slug.as_str());
-        let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
-        Ok(jobs
-            .map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at))
-            .collect())
-    }
 }
 
-fn answer<'a>(report: &'a Report, jobs: &'a [JobView]) -> Answer<'a> {
+/// The jobs of these names, or all of them.
+pub(crate) fn shown(names: &[String], report: &Report, store: &str) -> Result<Vec<JobView>, CommandError> {
+    if let Some(other) = names.iter().find(|name| !report.jobs.contains_key(name.as_str())) {
+        return Err(super::setup::no_job(other, report.jobs.keys(), store));
+    }
+    let wanted = |slug: &Slug| names.is_empty() || names.iter().any(|name| name == slug.as_str());
+    let jobs = report.jobs.iter().filter(|(slug, _)| wanted(slug));
+    Ok(jobs
+        .map(|(slug, job)| view::job(job, report.roll.states.get(slug), &report.roll, report.at))
+        .collect())
+}
+
+/// A report for machines.
+pub(crate) fn answer<'a>(report: &'a Report, jobs: &'a [JobView]) -> Answer<'a> {
     Answer {
         at: report.at,
         jobs,

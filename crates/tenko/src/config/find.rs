@@ -22,14 +22,19 @@ pub(super) struct Found {
     pub(super) exposed: bool,
 }
 
-/// Reads the file that `explicit` or `from_env` names, or the first that exists of the usual places.
-pub(super) fn find(
-    explicit: Option<&Path>,
-    from_env: Option<OsString>,
-) -> Result<Option<Found>, ConfigErrors> {
-    let from_env = from_env.filter(|path| !path.is_empty()).map(PathBuf::from);
+/// The variable that may hold all of a configuration.
+const TEXT: &str = "TENKO_CONFIG_TOML";
+
+/// Reads the file that `explicit` or `$TENKO_CONFIG` names, or the text in `$TENKO_CONFIG_TOML`, or the first file that
+/// exists of the usual places.
+pub(super) fn find(explicit: Option<&Path>) -> Result<Option<Found>, ConfigErrors> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let from_env = variable("TENKO_CONFIG").map(PathBuf::from);
     if let Some(path) = explicit.map(Path::to_owned).or(from_env) {
         return read(&path)?.map_or_else(|| Err(missing(&path)), |found| Ok(Some(found)));
+    }
+    if let Some(text) = variable(TEXT) {
+        return in_variable(text).map(Some);
     }
     for place in PLACES.map(Path::new) {
         if let Some(found) = read(place)? {
@@ -37,6 +42,14 @@ pub(super) fn find(
         }
     }
     Ok(None)
+}
+
+/// Whoever may read a variable of this process is of its user, or root.
+fn in_variable(text: OsString) -> Result<Found, ConfigErrors> {
+    let path = PathBuf::from(format!("${TEXT}"));
+    let wrong = |_| ConfigErrors::of_file(&path, "is not UTF-8", "write the text of a tenko.toml into it");
+    let text = text.into_string().map_err(wrong)?;
+    Ok(Found { path, text, exposed: false })
 }
 
 fn missing(path: &Path) -> ConfigErrors {
