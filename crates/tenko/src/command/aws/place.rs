@@ -1,0 +1,85 @@
+//! Where things lie in AWS: the store, plain objects, secrets.
+
+use std::collections::BTreeSet;
+
+use tenko_core::Slug;
+use tenko_store::open::{self, S3Place};
+
+use crate::command::Setup;
+use crate::config::Config;
+use crate::error::CommandError;
+
+/// The bucket of the store.
+pub(super) fn store(setup: &Setup) -> Result<S3Place, CommandError> {
+    let shown = open::redact_url(&setup.store_url);
+    match open::s3_place(&setup.store_url)? {
+        Some(place) => Ok(place),
+        None => Err(CommandError::usage(format!("the store {shown} is not a bucket of S3"))
+            .hint("name one: --store s3://BUCKET/PREFIX, or store = \"s3://BUCKET/PREFIX\" in tenko.toml")),
+    }
+}
+
+/// The plain objects of a job, as a policy names them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Watched {
+    /// The bucket.
+    pub(super) bucket: String,
+    /// Their keys, with `*` for what differs from due to due.
+    pub(super) keys: String,
+}
+
+/// The plain objects of one job; `None` if it has none in S3.
+pub(super) fn watched(config: &Config, job: &Slug) -> Option<Watched> {
+    let object = config.jobs.get(job)?.object.as_ref()?;
+    let place = open::s3_place(&object.url()).ok().flatten()?;
+    let template = object.to_string();
+    let key = template.strip_prefix(object.base())?.trim_start_matches('/');
+    Some(Watched { bucket: place.bucket, keys: pattern(key.split('?').next().unwrap_or(key)) })
+}
+
+/// Puts `*` in place of each `{...}`.
+fn pattern(template: &str) -> String {
+    let mut pattern = String::new();
+    let mut rest = template;
+    while let Some((text, due)) = rest.split_once('{') {
+        pattern.push_str(text);
+        pattern.push('*');
+        rest = due.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    pattern.push_str(rest);
+    while pattern.contains("**") {
+        pattern = pattern.replace("**", "*");
+    }
+    pattern
+}
+
+/// The secrets that the configuration fetches from AWS, by what follows `scheme` in their references.
+pub(super) fn secrets(config: &Config, scheme: &str) -> BTreeSet<String> {
+    config
+        .references
+        .values()
+        .filter_map(|reference| reference.strip_prefix(scheme))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The partition of AWS in which a region lies.
+pub(super) fn partition(region: Option<&str>) -> &'static str {
+    match region {
+        Some(region) if region.starts_with("cn-") => "aws-cn",
+        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn what_differs_from_due_to_due_is_a_star() {
+        assert_eq!(pattern("{%Y-%m-%d}/evidence.txt"), "*/evidence.txt");
+        assert_eq!(pattern("dumps/{%Y}{%m}/db-*.sql.gz"), "dumps/*/db-*.sql.gz");
+        assert_eq!(pattern("latest"), "latest");
+    }
+}
