@@ -3,6 +3,7 @@
 //! A [`Store`] holds evidence, which is only ever added, and one [`Roll`], which is replaced as a whole or in part by
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
+pub mod aws;
 #[cfg(feature = "testkit")]
 pub mod conformance;
 mod credentials;

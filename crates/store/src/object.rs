@@ -10,7 +10,7 @@
 mod answer;
 pub(crate) mod bucket;
 mod cloud;
-mod connection;
+pub(crate) mod connection;
 mod missed;
 pub(crate) mod objects;
 mod packing;

@@ -29,7 +29,7 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Environment {
         self.env.clone().map_or_else(Environment::of_process, |env| env.into_iter().collect())
     }
 }

@@ -6,6 +6,7 @@
 
 mod channels;
 mod example;
+mod fetch;
 mod find;
 mod jobs;
 mod keys;
@@ -13,6 +14,7 @@ mod mail;
 mod nearest;
 mod object;
 mod parse;
+mod pending;
 mod problem;
 mod read;
 mod schema;
@@ -23,6 +25,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -37,6 +40,7 @@ use crate::secret::Secret;
 pub use example::example;
 pub use nearest::nearest;
 pub use object::{PlainObject, TemplateError};
+pub use pending::Pending;
 pub use problem::ConfigErrors;
 pub use schema::schema;
 pub use show::show;
@@ -44,7 +48,7 @@ pub use show::show;
 /// Which secrets were said by reference: from the path of a key, such as `channels.ops.slack`, to `env:NAME`.
 pub type References = BTreeMap<String, String>;
 
-/// A configuration: nothing in it can be wrong any more, and secrets have been read.
+/// A configuration: nothing in it can be wrong any more, and secrets have been read, unless they are `pending`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The URL of the store; the caller's default, if `None`.
@@ -71,6 +75,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Which secrets were said by reference.
     pub references: References,
+    /// What has to be asked for before anybody can be told; see [`fetched`](crate::aws::secrets::fetched).
+    pub pending: Option<Arc<Pending>>,
 }
 
 /// A job of the configuration.
@@ -136,6 +142,7 @@ impl Default for Config {
             source: None,
             warnings: Vec::new(),
             references: References::new(),
+            pending: None,
         }
     }
 }
@@ -178,6 +185,6 @@ impl Config {
 
     /// Like [`parse`](Self::parse); what has no errors is there in any case.
     pub fn parse_what_can_be(text: &str, path: &Path, outside: &Outside<'_>) -> (Self, Option<ConfigErrors>) {
-        parse::parse(text, path, outside)
+        parse::parse(text, path, outside, None)
     }
 }

@@ -1,5 +1,6 @@
 //! The library behind the `tenko` binary, so that tests can start all of it in-process.
 
+pub mod aws;
 pub mod checker;
 pub mod cli;
 pub mod command;

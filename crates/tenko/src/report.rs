@@ -5,6 +5,7 @@ pub mod declare;
 pub mod healthchecks;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -217,6 +218,13 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, SendError> {
 /// Tells the channels that a job ran and its evidence could not be stored (the founding case's own rule). Says who
 /// was told.
 pub async fn tell_unstored(config: &Config, evidence: &Evidence, problem: &str) -> Vec<String> {
+    let config = match crate::aws::secrets::fetched(&Arc::new(config.clone())).await {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::warn!("nobody can be told: {}", error.render().trim_end());
+            return Vec::new();
+        }
+    };
     let configured = config.jobs.get(&evidence.job).map(|configured| &configured.job.channels);
     let channels = Channels::open(&config.channels);
     let mut told = Vec::new();

@@ -178,13 +178,6 @@ fn s3_client(
     env: &Environment,
     per_request: Option<Duration>,
 ) -> Result<(AmazonS3, String)> {
-    let mut builder = AmazonS3Builder::new();
-    for (name, value) in env.starting_with("AWS_") {
-        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
-            _ => {}
-        }
-    }
     let endpoint = bucket.option("endpoint").or_else(|| env.get("AWS_ENDPOINT_URL_S3"));
     let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
     let allow_http = bucket.option("allow_http").or_else(|| env.get("AWS_ALLOW_HTTP"));
@@ -199,7 +192,7 @@ fn s3_client(
         Some(endpoint) => checked_endpoint(bucket, endpoint, allow_http, path_style)?,
         None => default_endpoint(&bucket.bucket, &region, path_style),
     };
-    builder = builder
+    let mut builder = of_environment(env)
         .with_bucket_name(&bucket.bucket)
         .with_region(&region)
         .with_config(AmazonS3ConfigKey::S3Endpoint, &server)
@@ -214,6 +207,18 @@ fn s3_client(
     let store =
         builder.build().map_err(|error| config(&bucket.url, "its settings do not fit").because(error))?;
     Ok((store, server))
+}
+
+/// What the environment says of AWS, as far as it leaves the store what it relies on.
+pub(crate) fn of_environment(env: &Environment) -> AmazonS3Builder {
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in env.starting_with("AWS_") {
+        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            Ok(key) if !IGNORED.contains(&key) => builder = builder.with_config(key, value),
+            _ => {}
+        }
+    }
+    builder
 }
 
 /// The endpoint with the bucket in front of its host, unless paths name the bucket.
@@ -246,11 +251,16 @@ fn checked_endpoint(
 
 /// AWS by virtual host, as is recommended; a name with a dot would not fit the certificate.
 fn default_endpoint(bucket: &str, region: &str, path_style: bool) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = aws_domain(region);
     match path_style {
         true => format!("https://s3.{region}.{suffix}"),
         false => format!("https://{bucket}.s3.{region}.{suffix}"),
     }
+}
+
+/// What the names of AWS end in.
+pub(crate) fn aws_domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
 #[cfg(feature = "gcs")]

@@ -52,7 +52,7 @@ impl Check {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
-        let checker = setup.checker().await?;
+        let checker = if self.dry_run { setup.judge().await? } else { setup.checker().await? };
         let report = if self.dry_run {
             let at = match &self.at {
                 Some(text) => words::parse_moment(text, &setup.config.time_zone)?,

@@ -77,7 +77,8 @@ async fn test(setup: &Setup, name: &str) -> Result<ExitCode, CommandError> {
     let job = Slug::new("test").map_err(CommandError::usage)?;
     let notice = Notice::test(channel.clone(), job, Timestamp::now());
     let batch = Batch { channel: channel.clone(), notices: vec![notice] };
-    match Channels::open(&setup.config.channels).deliver(&batch).await {
+    let config = crate::aws::secrets::fetched(&setup.config).await?;
+    match Channels::open(&config.channels).deliver(&batch).await {
         Delivery::Accepted => {
             printer::print(&format!("{name} accepted a test notice\n"))?;
             Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use tenko_store::open::{self, OpenOptions};
 use tenko_store::retry::RetryingStore;
 use tenko_store::{SharedStore, Snapshot};
 
+use crate::aws::secrets;
 use crate::checker::{self, Checker, SystemClock};
 use crate::cli::Common;
 use crate::config::Config;
@@ -69,12 +70,19 @@ impl Setup {
         Ok(Arc::new(RetryingStore::new(store, RETRY_FOR)))
     }
 
-    /// Everything that a roll call needs.
+    /// Everything that a roll call needs, with the secrets.
     pub async fn checker(&self) -> Result<Checker, CommandError> {
+        let config = secrets::fetched(&self.config).await?;
+        let channels = Channels::open(&config.channels);
+        Ok(Checker { config, channels, ..self.judge().await? })
+    }
+
+    /// The same for whoever only judges and tells nobody.
+    pub async fn judge(&self) -> Result<Checker, CommandError> {
         Ok(Checker {
             config: Arc::clone(&self.config),
             store: self.open_store().await?,
-            channels: Channels::open(&self.config.channels),
+            channels: Channels::default(),
             clock: Arc::new(SystemClock),
             state_dir: Some(self.state_dir.clone()),
         })

@@ -301,6 +301,9 @@ impl Draft<'_, '_> {
 
 /// Whether a secret is a URL that can be asked for; if not, that is reported, without the secret.
 pub(super) fn http_url(reading: &mut Reading<'_>, said: &SaidSecret) -> bool {
+    if said.pending {
+        return true;
+    }
     let problem = match Url::parse(said.secret.reveal()) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => return true,
         Ok(url) if !matches!(url.scheme(), "https" | "http") => {

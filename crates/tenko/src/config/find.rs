@@ -5,6 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::fetch;
 use super::problem::ConfigErrors;
 use super::read::reason;
 
@@ -25,12 +26,15 @@ pub(super) struct Found {
 /// The variable that may hold all of a configuration.
 const TEXT: &str = "TENKO_CONFIG_TOML";
 
-/// Reads the file that `explicit` or `$TENKO_CONFIG` names, or the text in `$TENKO_CONFIG_TOML`, or the first file that
+/// Reads the file or object that `explicit` or `$TENKO_CONFIG` names, or the text in `$TENKO_CONFIG_TOML`, or the first file that
 /// exists of the usual places.
 pub(super) fn find(explicit: Option<&Path>) -> Result<Option<Found>, ConfigErrors> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let from_env = variable("TENKO_CONFIG").map(PathBuf::from);
     if let Some(path) = explicit.map(Path::to_owned).or(from_env) {
+        if let Some(url) = path.to_str().filter(|path| path.contains("://")) {
+            return fetch::fetch(url).map(Some);
+        }
         return read(&path)?.map_or_else(|| Err(missing(&path)), |found| Ok(Some(found)));
     }
     if let Some(text) = variable(TEXT) {
@@ -104,7 +108,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigErrors {
     ConfigErrors::of_file(path, &format!("cannot be read: {}", reason(error)), hint)
 }
 
-fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigErrors {
+pub(super) fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigErrors {
     let at = error.utf8_error().valid_up_to();
     let bytes = error.as_bytes();
     let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -93,12 +93,21 @@ fn from_url(draft: &mut Draft<'_, '_>, inner: &DeTable<'_>) -> Option<Parts> {
         return None;
     }
     let said = draft.secret(inner, "server", "email.server")?;
+    if said.pending {
+        return Some(unknown_yet(inner));
+    }
     let parts = Url::parse(said.secret.reveal()).ok().and_then(|url| of_url(&url));
     if parts.is_none() {
         let hint = "write smtp://USER@HOST:587 or smtps://USER@HOST:465";
         draft.reading.error(said.span, "this is not the URL of a mail server", hint);
     }
     parts
+}
+
+/// Stands for what is not known yet; a password beside it belongs to a name in it.
+fn unknown_yet(inner: &DeTable<'_>) -> Parts {
+    let username = inner.contains_key("password").then(String::new);
+    Parts { host: Some(String::new()), username, ..Parts::default() }
 }
 
 fn of_url(url: &Url) -> Option<Parts> {

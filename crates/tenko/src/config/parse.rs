@@ -15,13 +15,20 @@ use super::problem::{self, ConfigErrors, Problem};
 use super::read::{self, Reading};
 use super::source::Source;
 use super::{CheckerOptions, Config, Outside, RunOptions, keys, shape};
+use crate::aws::secrets::Answers;
 
 /// More output than this in evidence helps nobody, in bytes.
 const LARGEST_CAPTURE: u64 = 256 * 1024;
 
-pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, Option<ConfigErrors>) {
+/// Reads a configuration. Secrets that lie in AWS are taken from `answers`; without them they are pending.
+pub(super) fn parse(
+    text: &str,
+    path: &Path,
+    outside: &Outside<'_>,
+    answers: Option<&Answers>,
+) -> (Config, Option<ConfigErrors>) {
     let (table, syntax) = DeTable::parse_recoverable(text);
-    let mut reading = Reading { text, outside, problems: Vec::new(), plain_secrets: Vec::new() };
+    let mut reading = Reading::new(text, outside, answers);
     let mut config = meaning(&mut reading, table.get_ref());
     let mut hidden = Vec::new();
     shape::secrets(table.get_ref(), keys::TOP, &mut hidden);
@@ -36,6 +43,7 @@ pub(super) fn parse(text: &str, path: &Path, outside: &Outside<'_>) -> (Config, 
     reading.problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     config.warnings = problem::warnings(&reading.problems, &source);
     config.source = Some(path.to_owned());
+    config.pending = reading.pending(path);
     (config, ConfigErrors::among(&reading.problems, path, &source))
 }
 

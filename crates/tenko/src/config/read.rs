@@ -1,8 +1,10 @@
 //! Reads values out of TOML tables. What is of the wrong kind has been reported by [`shape`](super::shape) and is absent
 //! here.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tenko_core::schedule::parse_duration;
@@ -10,7 +12,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
-use super::{Outside, shape, source};
+use super::{Outside, Pending, shape, source};
+use crate::aws::secrets::{Answers, Reference};
 use crate::secret::Secret;
 
 /// What has been found so far.
@@ -20,6 +23,10 @@ pub(super) struct Reading<'a> {
     pub(super) problems: Vec<Problem>,
     /// Where secrets stand as they are.
     pub(super) plain_secrets: Vec<Range<usize>>,
+    /// What was asked for elsewhere, if it was.
+    answers: Option<&'a Answers>,
+    /// What has to be asked for.
+    references: BTreeSet<String>,
 }
 
 /// A string and where it stands, with its quotation marks.
@@ -34,6 +41,8 @@ pub(super) struct SaidSecret {
     pub(super) secret: Secret,
     pub(super) reference: Option<String>,
     pub(super) span: Range<usize>,
+    /// It is not known yet, and nothing can be said about it.
+    pub(super) pending: bool,
 }
 
 pub(super) fn text(table: &DeTable<'_>, key: &str) -> Option<Said> {
@@ -73,7 +82,25 @@ pub(super) fn table<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> Option<&'t DeT
     table.get(key)?.get_ref().as_table()
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(super) fn new(text: &'a str, outside: &'a Outside<'a>, answers: Option<&'a Answers>) -> Self {
+        let (problems, plain_secrets) = (Vec::new(), Vec::new());
+        Self { text, outside, problems, plain_secrets, answers, references: BTreeSet::new() }
+    }
+
+    /// What is needed to read all of it again, if some secrets are not known.
+    pub(super) fn pending(&self, path: &Path) -> Option<Arc<Pending>> {
+        let Self { text, outside, references, .. } = self;
+        (!references.is_empty()).then(|| {
+            Arc::new(Pending {
+                text: (*text).to_owned(),
+                path: path.to_owned(),
+                exposed: outside.exposed,
+                references: references.clone(),
+            })
+        })
+    }
+
     pub(super) fn error(&mut self, span: Range<usize>, text: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(Problem::error(span, text).hint(hint));
     }
@@ -120,9 +147,23 @@ impl Reading<'_> {
         self.resolve_secret(&said)
     }
 
-    /// Follows `env:NAME` and `file:/path`; anything else is the secret itself.
+    /// Follows `env:NAME`, `file:/path` and what leads to AWS; anything else is the secret itself.
     pub(super) fn resolve_secret(&mut self, said: &Said) -> Option<SaidSecret> {
-        let found = if let Some(name) = said.text.strip_prefix("env:") {
+        let known = |secret| SaidSecret {
+            secret,
+            reference: Some(said.text.clone()),
+            span: said.span.clone(),
+            pending: false,
+        };
+        let found = if let Some(answer) = self.outside_aws(&said.text) {
+            match answer {
+                Ok(None) => {
+                    return Some(SaidSecret { pending: true, ..known(Secret::new(&said.text)) });
+                }
+                Ok(Some(secret)) => Ok(secret.reveal().to_owned()),
+                Err(refused) => Err(refused),
+            }
+        } else if let Some(name) = said.text.strip_prefix("env:") {
             self.outside_env(name)
         } else if let Some(path) = said.text.strip_prefix("file:") {
             self.outside_file(path)
@@ -131,18 +172,33 @@ impl Reading<'_> {
                 self.plain_secrets.push(said.span.clone());
             }
             let secret = Secret::new(&said.text);
-            return Some(SaidSecret { secret, reference: None, span: said.span.clone() });
+            return Some(SaidSecret { reference: None, ..known(secret) });
         };
         match found {
-            Ok(text) => {
-                let reference = Some(said.text.clone());
-                Some(SaidSecret { secret: Secret::new(text), reference, span: said.span.clone() })
-            }
+            Ok(text) => Some(known(Secret::new(text))),
             Err((problem, hint)) => {
                 self.error(said.span.clone(), problem, hint);
                 None
             }
         }
+    }
+
+    /// `None` if the text leads elsewhere; a secret that nobody asked for yet is noted.
+    fn outside_aws(&mut self, text: &str) -> Option<Result<Option<Secret>, (String, String)>> {
+        if let Err(refused) = Reference::parse(text)? {
+            return Some(Err(refused));
+        }
+        let Some(answers) = self.answers else {
+            self.references.insert(text.to_owned());
+            return Some(Ok(None));
+        };
+        let unasked =
+            || Err((format!("{text} was not asked for"), "this is a mistake in Tenko itself".to_owned()));
+        Some(match answers.get(text) {
+            Some(Ok(secret)) => Ok(Some(secret.clone())),
+            Some(Err(refusal)) => Err((refusal.problem.clone(), refusal.hint.clone())),
+            None => unasked(),
+        })
     }
 
     fn outside_env(&self, name: &str) -> Result<String, (String, String)> {

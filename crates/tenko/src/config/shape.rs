@@ -55,7 +55,7 @@ pub(super) fn is_harmless(text: &str) -> bool {
         let server = text.starts_with("smtp").then(|| Url::parse(text).ok()).flatten();
         server.is_some_and(|url| url.has_host() && url.password().is_none())
     };
-    text.starts_with("env:") || text.starts_with("file:/") || is_server()
+    ["env:", "file:/", "ssm:", "secretsmanager:"].iter().any(|start| text.starts_with(start)) || is_server()
 }
 
 fn unknown(name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key]) -> Problem {

@@ -8,6 +8,7 @@ use tenko_store::open::{self, OpenOptions};
 use tenko_store::retry::RetryingStore;
 
 use super::deadline::Deadline;
+use crate::aws::secrets;
 use crate::checker::{Checker, SystemClock};
 use crate::config::Config;
 use crate::error::CommandError;
@@ -39,9 +40,10 @@ impl Ready {
         };
         let options = OpenOptions { per_request: Some(deadline.per_request()), ..OpenOptions::default() };
         let store = open::open(&url, &options).await?;
+        let config = secrets::fetched(&Arc::new(config)).await?;
         let checker = Checker {
             channels: Channels::open(&config.channels),
-            config: Arc::new(config),
+            config,
             store: Arc::new(RetryingStore::new(store, deadline.store_retries())),
             clock: Arc::new(SystemClock),
             state_dir: Some(state_dir()),

@@ -55,12 +55,20 @@ fn pattern(template: &str) -> String {
 
 /// The secrets that the configuration fetches from AWS, by what follows `scheme` in their references.
 pub(super) fn secrets(config: &Config, scheme: &str) -> BTreeSet<String> {
-    config
-        .references
-        .values()
-        .filter_map(|reference| reference.strip_prefix(scheme))
-        .map(str::to_owned)
-        .collect()
+    let pending = config.pending.iter().flat_map(|pending| pending.references());
+    let names = pending.filter_map(|reference| reference.strip_prefix(scheme));
+    names.map(|name| name.split('#').next().unwrap_or(name).to_owned()).collect()
+}
+
+/// The one SSM parameter of the configuration, or the path below which all of them are; `None` if there is no such path.
+pub(super) fn parameters(config: &Config) -> Option<String> {
+    let names = secrets(config, "ssm:");
+    let parent = |name: &str| name.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let mut all = names.iter();
+    let Some(first) = all.next() else { return Some(String::new()) };
+    let path = if names.len() == 1 { first.clone() } else { format!("{}/*", parent(first)) };
+    let same = all.all(|name| parent(name) == parent(first));
+    (path.starts_with('/') && path != "/*" && same && !path.contains(':')).then_some(path)
 }
 
 /// The partition of AWS in which a region lies.

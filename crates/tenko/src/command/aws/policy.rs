@@ -152,6 +152,7 @@ fn checker(
         config.jobs.keys().filter(|slug| jobs.is_empty() || jobs.iter().any(|name| name == slug.as_str()));
     let watched: Vec<Watched> = jobs.filter_map(|job| place::watched(config, job)).collect();
     statements.extend(account.look_at(&watched, list));
+    statements.extend(account.read_parameters(config));
     statements.extend(account.read_secrets(config));
     statements.extend(account.kms("UseTheKey", &["kms:Decrypt", "kms:GenerateDataKey"]));
     remark_on_buckets(store, &watched, list);
@@ -219,15 +220,25 @@ impl Account {
         statements
     }
 
-    fn read_secrets(&self, config: &Config) -> Vec<Statement> {
-        let mut statements = Vec::new();
-        let parameters = place::secrets(config, "ssm:");
-        if !parameters.is_empty() {
-            let name =
-                |name: String| self.named("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
-            statements.push(allow("ReadParameters", &["ssm:GetParameter"], parameters.into_iter().map(name)));
-        }
-        statements
+    fn read_parameters(&self, config: &Config) -> Option<Statement> {
+        let name = |name: String| match name.starts_with("arn:") {
+            true => name,
+            false => self.named("ssm", &format!("parameter/{}", name.trim_start_matches('/'))),
+        };
+        let names = place::secrets(config, "ssm:");
+        (!names.is_empty())
+            .then(|| allow("ReadParameters", &["ssm:GetParameter"], names.into_iter().map(name)))
+    }
+
+    fn read_secrets(&self, config: &Config) -> Option<Statement> {
+        // The Secrets Manager adds a hyphen and six characters to each name.
+        let name = |name: String| match name.starts_with("arn:") {
+            true => name,
+            false => self.named("secretsmanager", &format!("secret:{name}-??????")),
+        };
+        let names = place::secrets(config, "secretsmanager:");
+        let action = ["secretsmanager:GetSecretValue"];
+        (!names.is_empty()).then(|| allow("ReadSecrets", &action, names.into_iter().map(name)))
     }
 
     fn kms(&self, sid: &'static str, actions: &[&str]) -> Option<Statement> {
@@ -239,7 +250,12 @@ impl Account {
 pub(super) fn beyond_the_template(config: &Config, region: Option<&str>) -> Vec<Statement> {
     let account = Account { region: region.map(str::to_owned), ..Account::default() };
     let watched: Vec<Watched> = config.jobs.keys().filter_map(|job| place::watched(config, job)).collect();
-    account.look_at(&watched, true)
+    let mut statements = account.look_at(&watched, true);
+    if place::parameters(config).is_none() {
+        statements.extend(account.read_parameters(config));
+    }
+    statements.extend(account.read_secrets(config));
+    statements
 }
 
 fn allow(sid: &'static str, actions: &[&str], resources: impl IntoIterator<Item = String>) -> Statement {

@@ -18,7 +18,7 @@ use crate::printer;
 const TEMPLATE: &str = include_str!("template.yaml");
 /// Where statements are added to the role of the function.
 const MORE_RIGHTS: &str =
-    "              # Here `tenko aws template` adds what the plain objects of the configured jobs need.\n";
+    "              # Here `tenko aws template` adds what the configured jobs need beyond that: plain objects, secrets.\n";
 /// The most text of a configuration that fits into the environment of a function.
 const MOST_TOML: usize = 3000;
 /// CloudWatch looks back no further than seven days.
@@ -193,7 +193,7 @@ impl Template {
     }
 
     fn fill_config(&self, filled: &mut Filled, config: &Config) -> Result<(), CommandError> {
-        filled.set("SecretParameter", &secret_parameter(config)?);
+        filled.set("SecretParameter", &place::parameters(config).unwrap_or_default());
         if self.inline_config {
             filled.set("ConfigToml", &inline(config)?);
         }
@@ -273,23 +273,6 @@ fn bucket_name(store: &S3Place) -> Result<String, CommandError> {
             .hint("take at most 100 letters, digits, _ . - and /"));
     }
     Ok(name.clone())
-}
-
-/// The one parameter that holds the secrets, or the path below which all of them are.
-fn secret_parameter(config: &Config) -> Result<String, CommandError> {
-    let names = place::secrets(config, "ssm:");
-    let mut all = names.iter();
-    let Some(first) = all.next() else { return Ok(String::new()) };
-    if all.next().is_none() {
-        return Ok(first.clone());
-    }
-    let parent = |name: &str| name.rfind('/').map_or("", |slash| &name[..slash]).to_owned();
-    let path = parent(first);
-    if path.is_empty() || names.iter().any(|name| parent(name) != path) {
-        return Err(CommandError::usage("the SSM parameters of the configuration have no path in common")
-            .hint("keep them below one: ssm:/tenko/slack, ssm:/tenko/mail"));
-    }
-    Ok(format!("{path}/*"))
 }
 
 fn inline(config: &Config) -> Result<String, CommandError> {
