@@ -17,8 +17,7 @@ use crate::printer;
 
 const TEMPLATE: &str = include_str!("template.yaml");
 /// Where statements are added to the role of the function.
-const MORE_RIGHTS: &str =
-    "              # Here `tenko aws template` adds what the configured jobs need beyond that: plain objects, secrets.\n";
+const MORE_RIGHTS: &str = "              # Here `tenko aws template` adds what the configured jobs need beyond that: plain objects, secrets.\n";
 /// The most text of a configuration that fits into the environment of a function.
 const MOST_TOML: usize = 3000;
 /// CloudWatch looks back no further than seven days.
