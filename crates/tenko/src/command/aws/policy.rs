@@ -52,6 +52,14 @@ enum Role {
         #[command(flatten)]
         account: Account,
     },
+    /// For the bucket itself: refuse requests without TLS, and writes that could overwrite evidence or the roll
+    ///
+    /// The template has it. Without it whoever may create evidence may overwrite it too: the policy of a writer can't
+    /// tell these apart.
+    Bucket {
+        #[command(flatten)]
+        account: Account,
+    },
 }
 
 /// What names of resources consist of.
@@ -82,6 +90,8 @@ struct Document {
 pub(super) struct Statement {
     sid: &'static str,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<&'static str>,
     action: Value,
     resource: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +108,7 @@ impl Policy {
             Role::Checker { jobs, no_list, account } => {
                 checker(&setup, &names(account, &store), &store, &jobs, !no_list)?
             }
+            Role::Bucket { account } => bucket(&names(account, &store), &store),
         };
         printer::print_json(&Document { version: "2012-10-17", statement })?;
         Ok(ExitCode::SUCCESS)
@@ -128,6 +139,9 @@ fn writer(
     }
     let mut statements = vec![allow("LeaveEvidence", &["s3:PutObject"], resources)];
     statements.extend(account.kms("EncryptIt", &["kms:GenerateDataKey"]));
+    printer::remark(
+        "note: this lets evidence be overwritten too, unless the bucket has the policy that tenko aws policy bucket prints",
+    );
     Ok(statements)
 }
 
@@ -157,6 +171,21 @@ fn checker(
     statements.extend(account.kms("UseTheKey", &["kms:Decrypt", "kms:GenerateDataKey"]));
     remark_on_buckets(store, &watched, list);
     Ok(statements)
+}
+
+/// What is refused to everybody. A PUT without `If-None-Match` could overwrite; so could a copy and the end of an upload in
+/// parts, which are refused with it.
+fn bucket(account: &Account, store: &S3Place) -> Vec<Statement> {
+    let whole = account.bucket(&store.bucket);
+    let objects = |part: &str| account.object(&store.bucket, &format!("{}{part}*", store.prefix));
+    let tls = ["s3:*"];
+    let put = ["s3:PutObject"];
+    let without_tls = [whole, account.object(&store.bucket, "*")];
+    let kept = [objects(layout::EVIDENCE), objects(layout::ROLL)];
+    vec![
+        deny("OnlyWithTls", &tls, without_tls, json!({ "Bool": { "aws:SecureTransport": "false" } })),
+        deny("CreateOnly", &put, kept, json!({ "Null": { "s3:if-none-match": "true" } })),
+    ]
 }
 
 fn keep_the_roll(account: &Account, store: &S3Place) -> Vec<Statement> {
@@ -263,10 +292,21 @@ fn allow(sid: &'static str, actions: &[&str], resources: impl IntoIterator<Item 
     Statement {
         sid,
         effect: "Allow",
+        principal: None,
         action: one_or_many(actions.iter().map(ToString::to_string).collect()),
         resource: one_or_many(resources.into_iter().collect()),
         condition: None,
     }
+}
+
+fn deny(
+    sid: &'static str,
+    actions: &[&str],
+    resources: impl IntoIterator<Item = String>,
+    condition: Value,
+) -> Statement {
+    let statement = allow(sid, actions, resources);
+    Statement { effect: "Deny", principal: Some("*"), condition: Some(condition), ..statement }
 }
 
 fn one_or_many(mut texts: Vec<String>) -> Value {
