@@ -273,8 +273,7 @@ fn text(bill: &Bill) -> String {
     text.push_str(&format!(
         "\nPrices of {} without tax, {} yen for a dollar. The free tier is the one that does not end: Lambda, Scheduler,\n\
          CloudWatch. Not counted: what happens when a job is down (a GET, a LIST and two PUTs each), the bytes that leave AWS.\n",
-        bill.prices_as_of,
-        significant(bill.yen_per_usd),
+        bill.prices_as_of, bill.yen_per_usd,
     ));
     text
 }

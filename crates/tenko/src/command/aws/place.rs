@@ -6,7 +6,7 @@ use tenko_core::Slug;
 use tenko_store::open::{self, S3Place};
 
 use crate::command::Setup;
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::error::CommandError;
 
 /// The bucket of the store.
@@ -16,6 +16,15 @@ pub(super) fn store(setup: &Setup) -> Result<S3Place, CommandError> {
         Some(place) => Ok(place),
         None => Err(CommandError::usage(format!("the store {shown} is not a bucket of S3"))
             .hint("name one: --store s3://BUCKET/PREFIX, or store = \"s3://BUCKET/PREFIX\" in tenko.toml")),
+    }
+}
+
+/// A job that the configuration does not have; perhaps another is meant.
+pub(super) fn not_configured(name: &str, config: &Config) -> CommandError {
+    let error = CommandError::usage(format!("there is no job {name:?} in the configuration"));
+    match nearest(name, config.jobs.keys().map(Slug::as_str)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("tenko config show shows all of them"),
     }
 }
 

@@ -13,7 +13,6 @@ use tenko_store::open::S3Place;
 use super::place::{self, Watched};
 use crate::cli::Common;
 use crate::command::Setup;
-use crate::command::setup::no_job;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::printer;
@@ -155,7 +154,7 @@ fn checker(
     let config = &setup.config;
     let known = jobs.iter().find(|name| !config.jobs.contains_key(name.as_str()));
     if let Some(name) = known {
-        return Err(no_job(name, config.jobs.keys(), "the configuration"));
+        return Err(place::not_configured(name, config));
     }
     let mut statements = keep_the_roll(account, store);
     if let Some(name) = &config.checker.name {

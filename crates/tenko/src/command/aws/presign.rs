@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::place;
 use crate::cli::Common;
-use crate::command::setup::no_job;
 use crate::command::{Setup, in_runtime};
 use crate::config::{ConfiguredJob, PlainObject};
 use crate::error::CommandError;
@@ -133,7 +132,7 @@ impl Presign {
             (None, _) => None,
             (Some(text), Some(job)) => Some(due_of(job, text, now)?),
             (Some(_), None) => {
-                return Err(no_job(&self.job, setup.config.jobs.keys(), "the configuration")
+                return Err(place::not_configured(&self.job, &setup.config)
                     .hint("--due is for jobs of which the schedule is known"));
             }
         };

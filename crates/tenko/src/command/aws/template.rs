@@ -87,6 +87,7 @@ impl Template {
         let setup = Setup::load(common)?;
         let store = place::store(&setup)?;
         refuse_other_servers(&setup, &store)?;
+        fits(&store)?;
         let config = &setup.config;
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
@@ -126,7 +127,7 @@ impl Template {
         config: &Config,
         timetable: &Timetable,
     ) -> Result<(), CommandError> {
-        filled.set("BucketName", &bucket_name(store)?);
+        filled.set("BucketName", &store.bucket);
         filled.set("Prefix", &store.prefix);
         let grace = longest_limit(config);
         let evidence = Days {
@@ -256,7 +257,7 @@ fn refuse_other_servers(setup: &Setup, store: &S3Place) -> Result<(), CommandErr
 }
 
 /// What CloudFormation would refuse is refused before it has begun to create things.
-fn bucket_name(store: &S3Place) -> Result<String, CommandError> {
+fn fits(store: &S3Place) -> Result<(), CommandError> {
     let name = &store.bucket;
     let fits = (3..=63).contains(&name.len())
         && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
@@ -271,7 +272,7 @@ fn bucket_name(store: &S3Place) -> Result<String, CommandError> {
         return Err(CommandError::usage(format!("{:?} is no prefix for the template", store.prefix))
             .hint("take at most 100 letters, digits, _ . - and /"));
     }
-    Ok(name.clone())
+    Ok(())
 }
 
 fn inline(config: &Config) -> Result<String, CommandError> {
