@@ -4,6 +4,7 @@
 mod appends;
 mod commands;
 mod decide;
+mod lambda;
 mod roll_call;
 mod table;
 
@@ -26,6 +27,9 @@ fn main() -> Result<()> {
     }
     if wanted("appends") {
         appends::measure()?;
+    }
+    if wanted("lambda") {
+        lambda::measure()?;
     }
     Ok(())
 }

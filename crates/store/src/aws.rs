@@ -1,6 +1,7 @@
 //! Other services of AWS, asked with the credentials that a store on S3 would use: JSON over HTTPS, signed by Signature
 //! Version 4. It knows no service by itself; whoever asks says what its requests look like.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,13 +68,13 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    fn unreachable(message: impl ToString) -> Self {
-        Self { code: "Unreachable".into(), message: message.to_string(), transient: true }
+    fn unreachable(error: &dyn std::error::Error) -> Self {
+        Self { code: "Unreachable".into(), message: chain(error), transient: true }
     }
 
     /// Whether a right is missing.
     pub fn is_denied(&self) -> bool {
-        self.code.starts_with("AccessDenied")
+        self.code.starts_with("AccessDenied") || self.message.contains("is not authorized to perform")
     }
 
     /// Whether there is no such thing.
@@ -123,7 +124,7 @@ impl Aws {
         };
         let settings = builder.build().map_err(|error| unready("its settings do not fit").because(error))?;
         let http = connector().connect(&http_options).map_err(|error| unready("HTTP").because(error))?;
-        Ok(Self { credentials: settings.credentials().clone(), region, http, env, allow_http })
+        Ok(Self { credentials: Arc::clone(settings.credentials()), region, http, env, allow_http })
     }
 
     /// The region that is asked in, unless a call says otherwise.
@@ -147,8 +148,7 @@ impl Aws {
 
     async fn once(&self, call: &Call<'_>) -> std::result::Result<Value, AwsError> {
         let request = self.signed(call).await?;
-        let response =
-            self.http.execute(request).await.map_err(|error| AwsError::unreachable(chain(&error)))?;
+        let response = self.http.execute(request).await.map_err(|error| AwsError::unreachable(&error))?;
         let status = response.status().as_u16();
         let named = response.headers().get("x-amzn-errortype").and_then(|name| name.to_str().ok());
         let named = named.map(str::to_owned);
@@ -217,7 +217,7 @@ fn unready(problem: &str) -> StoreError {
 async fn bounded(response: HttpResponse) -> std::result::Result<Vec<u8>, AwsError> {
     let mut stream = response.into_body().bytes_stream();
     let mut all = Vec::new();
-    while let Some(part) = stream.try_next().await.map_err(|error| AwsError::unreachable(chain(&error)))? {
+    while let Some(part) = stream.try_next().await.map_err(|error| AwsError::unreachable(&error))? {
         if all.len() + part.len() > MAX_ANSWER {
             let message = "the answer is far too long".to_owned();
             return Err(AwsError { code: "Unreadable".into(), message, transient: false });

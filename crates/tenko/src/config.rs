@@ -99,6 +99,8 @@ pub struct CheckerOptions {
     pub interval: Option<SignedDuration>,
     /// The name under which each complete roll call leaves evidence of itself.
     pub name: Option<Slug>,
+    /// Whether the Lambda function moves its next call to when there is something to decide; elsewhere without effect.
+    pub adaptive: bool,
     /// How the buckets of plain objects are opened; no file says so, it is for whoever calls the roll as a library.
     pub objects: OpenOptions,
 }

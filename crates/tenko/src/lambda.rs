@@ -8,12 +8,14 @@ mod event;
 mod failure;
 mod function;
 mod ready;
+mod wake_up;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use url::Url;
 
 use crate::error::CommandError;
 use crate::{printer, telemetry};
@@ -61,6 +63,9 @@ fn serve() -> Result<(), CommandError> {
     if std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").is_ok_and(|size| size.parse::<i32>().is_err()) {
         return Err(not_in_lambda("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is not a number"));
     }
+    if !std::env::var(RUNTIME_API).is_ok_and(|place| is_place(&place)) {
+        return Err(not_in_lambda("AWS_LAMBDA_RUNTIME_API is neither HOST:PORT nor a URL"));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let function = &Function::default();
     let serving = lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
@@ -76,6 +81,25 @@ fn not_in_lambda(problem: &str) -> CommandError {
         .hint("a program of the name bootstrap is a Lambda function; call it tenko to use it as a command")
 }
 
+/// `127.0.0.1:9001`, as Lambda says it, or a URL, as emulators do.
+fn is_place(text: &str) -> bool {
+    let is_url = |text: &str| Url::parse(text).is_ok_and(|url| url.scheme() == "http" && url.has_host());
+    if text.contains("://") { is_url(text) } else { !text.contains('/') && is_url(&format!("http://{text}")) }
+}
+
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_runtime_api_is_a_host_or_a_url() {
+        for place in ["127.0.0.1:9001", "localhost", "[::1]:9001", "http://127.0.0.1:9000/.rt/tenko"] {
+            assert!(super::is_place(place), "{place}");
+        }
+        for nonsense in ["127.0.0.1:9001/x", "https://a", "a b", ":", "http://", "127.0.0.1:99999"] {
+            assert!(!super::is_place(nonsense), "{nonsense}");
+        }
+    }
 }

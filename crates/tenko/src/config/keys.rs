@@ -17,6 +17,8 @@ pub(super) enum Form {
     Duration,
     /// A number of bytes, or a string such as `10kB`.
     Size,
+    /// `true` or `false`.
+    Flag,
     /// A string that may be a secret, or say where one is.
     Secret,
     /// A string or a list of strings.
@@ -173,6 +175,11 @@ static CHECKER: &[Key] = &[
         "heartbeat",
         Form::Secret,
         "A URL that is asked for after each completed roll call, so that somebody notices when none is.",
+    ),
+    key(
+        "adaptive",
+        Form::Flag,
+        "Whether the Lambda function moves its own next call to when there is something to decide. Default: false.",
     ),
 ];
 

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::channels::Draft;
 use super::problem::Problem;
-use super::read;
+use super::read::{self, SaidSecret};
 use super::shape;
 use crate::notify::options::Tls;
 use crate::secret::Secret;
@@ -94,7 +94,7 @@ fn from_url(draft: &mut Draft<'_, '_>, inner: &DeTable<'_>) -> Option<Parts> {
     }
     let said = draft.secret(inner, "server", "email.server")?;
     if said.pending {
-        return Some(unknown_yet(inner));
+        return Some(unknown_yet(inner, &said));
     }
     let parts = Url::parse(said.secret.reveal()).ok().and_then(|url| of_url(&url));
     if parts.is_none() {
@@ -105,9 +105,9 @@ fn from_url(draft: &mut Draft<'_, '_>, inner: &DeTable<'_>) -> Option<Parts> {
 }
 
 /// Stands for what is not known yet; a password beside it belongs to a name in it.
-fn unknown_yet(inner: &DeTable<'_>) -> Parts {
+fn unknown_yet(inner: &DeTable<'_>, said: &SaidSecret) -> Parts {
     let username = inner.contains_key("password").then(String::new);
-    Parts { host: Some(String::new()), username, ..Parts::default() }
+    Parts { host: said.reference.clone(), username, ..Parts::default() }
 }
 
 fn of_url(url: &Url) -> Option<Parts> {

@@ -162,6 +162,7 @@ fn checker(
         heartbeat: heartbeat.map(|said| said.secret),
         interval,
         name,
+        adaptive: read::flag(table, "adaptive").unwrap_or_default(),
         ..CheckerOptions::default()
     }
 }

@@ -117,6 +117,7 @@ fn misfit(name: &str, value: &Spanned<DeValue<'_>>, form: &Form) -> Problem {
 fn fits(value: &DeValue<'_>, form: &Form) -> bool {
     match form {
         Form::Text | Form::Duration | Form::Secret | Form::Choice(_) => value.is_str(),
+        Form::Flag => value.is_bool(),
         Form::Size => value.is_str() || number(value, 0, u32::MAX).is_some(),
         Form::Texts => value.is_str() || fits(value, &Form::List),
         Form::List => value.as_array().is_some_and(|list| list.iter().all(|text| text.get_ref().is_str())),
@@ -155,6 +156,7 @@ fn wanted(form: &Form) -> &'static str {
     match form {
         Form::Text | Form::Duration | Form::Secret | Form::Choice(_) => "a string",
         Form::Size => "a number of bytes or a string",
+        Form::Flag => "true or false",
         Form::Texts => "a string or a list of strings",
         Form::List => "a list of strings",
         Form::Number(..) => "a whole number",

@@ -68,6 +68,14 @@ impl Page<'_> {
     fn email(&mut self, name: &ChannelName, email: &EmailOptions) {
         self.pair("email.to", email.to.clone());
         self.pair("email.from", &*email.from);
+        // Nobody knows it yet, and nothing of it.
+        if self.reference(name, "email.server") == email.host {
+            self.pair("email.server", &*email.host);
+            if email.login.is_some() {
+                self.secret(name, "email.password", "email.password");
+            }
+            return;
+        }
         self.pair("email.host", &*email.host);
         self.pair("email.port", i64::from(email.port));
         let tls = match email.tls {
@@ -186,6 +194,9 @@ impl Page<'_> {
         }
         if let Some(interval) = checker.interval {
             self.pair("interval", format!("{interval:#}"));
+        }
+        if checker.adaptive {
+            self.pair("adaptive", true);
         }
         if checker.heartbeat.is_some() {
             let shown = self.shown("checker.heartbeat");

@@ -18,7 +18,7 @@ pub(super) fn of(report: &Report, names: &[String], store: &str) -> Result<Value
 }
 
 /// The answer to an event that asks for nothing.
-pub(super) fn ignored(notes: Vec<String>) -> Value {
+pub(super) fn ignored(notes: &[String]) -> Value {
     json!({
         "at": Timestamp::now(), "jobs": [], "delivered": 0, "undelivered": 0, "failed_notices": [], "warnings": notes,
     })

@@ -14,6 +14,7 @@ use super::deadline::Deadline;
 use super::event::{self, Event, Stored, Wanted};
 use super::failure::Failure;
 use super::ready::Ready;
+use super::wake_up::Move;
 use crate::checker::{self, Checker, Report};
 use crate::words;
 
@@ -47,12 +48,15 @@ impl Function {
         let (wanted, notes) = match event {
             Event::Call(wanted) => (wanted, Vec::new()),
             Event::Stored(stored) => match about(&ready.checker, &stored) {
-                (jobs, notes) if jobs.is_empty() => return Ok(answer::ignored(notes)),
+                (jobs, notes) if jobs.is_empty() => return Ok(answer::ignored(&notes)),
                 (jobs, notes) => (Wanted { jobs, ..Wanted::default() }, notes),
             },
         };
         let mut report = call(&ready.checker, &wanted, deadline).await?;
         report.warnings.extend(notes);
+        if !wanted.dry_run {
+            move_wake_up(ready, &mut report, context).await;
+        }
         log(&report, &context.request_id);
         Ok(answer::of(&report, &wanted.jobs, &ready.checker.store.url())?)
     }
@@ -84,6 +88,22 @@ async fn call(checker: &Checker, wanted: &Wanted, deadline: Deadline) -> Result<
     checker::as_of(checker, at).await.map_err(failed)
 }
 
+/// A wake-up that can't be moved is no reason to fail: what was decided is stored, and the fixed schedule goes on.
+async fn move_wake_up(ready: &Ready, report: &mut Report, context: &Context) {
+    let (Some(wake_up), Some(look_again_at)) = (&ready.wake_up, report.roll.look_again_at()) else { return };
+    let wish = Move {
+        look_again_at,
+        now: Timestamp::now(),
+        function: &context.invoked_function_arn,
+        invocation: &context.request_id,
+    };
+    let problem = match wake_up {
+        Ok(wake_up) => wake_up.to(&wish).await,
+        Err(problem) => Some(problem.clone()),
+    };
+    report.warnings.extend(problem);
+}
+
 /// Which jobs left evidence of which somebody told us, and why other objects are ignored.
 fn about(checker: &Checker, stored: &[Stored]) -> (Vec<String>, Vec<String>) {
     let store = checker.store.url();
@@ -93,7 +113,7 @@ fn about(checker: &Checker, stored: &[Stored]) -> (Vec<String>, Vec<String>) {
         match job_of(&store, object) {
             // Each roll call leaves evidence of itself: to answer that with a roll call would never end.
             Ok(job) if Some(&job) == own => {
-                notes.push(format!("evidence of {job}, the roll call itself, is ignored"))
+                notes.push(format!("evidence of {job}, the roll call itself, is ignored"));
             }
             Ok(job) if jobs.iter().any(|known| known == job.as_str()) => {}
             Ok(job) => jobs.push(job.to_string()),

@@ -8,6 +8,7 @@ use tenko_store::open::{self, OpenOptions};
 use tenko_store::retry::RetryingStore;
 
 use super::deadline::Deadline;
+use super::wake_up::WakeUp;
 use crate::aws::secrets;
 use crate::checker::{Checker, SystemClock};
 use crate::config::Config;
@@ -21,6 +22,8 @@ const LASTS: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) checker: Checker,
+    /// If the wake-up is to be moved: by what, or why it can't be.
+    pub(super) wake_up: Option<Result<WakeUp, String>>,
     since: Instant,
 }
 
@@ -48,7 +51,8 @@ impl Ready {
             clock: Arc::new(SystemClock),
             state_dir: Some(state_dir()),
         };
-        Ok(Self { checker, since: Instant::now() })
+        let wake_up = checker.config.checker.adaptive.then(WakeUp::from_env);
+        Ok(Self { checker, wake_up, since: Instant::now() })
     }
 
     /// Whether it is time to read everything again.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +31,7 @@ impl World {
         let (slack, dir) = (Slack::new(), tempfile::tempdir().unwrap());
         let mut env = s3.env(Key::Admin);
         env.insert("AWS_ENDPOINT_URL_S3".into(), s3.endpoint());
+        env.insert("AWS_REGION".into(), "ap-northeast-1".into());
         env.insert("AWS_ALLOW_HTTP".into(), "true".into());
         env.insert("TENKO_STORE".into(), "s3://tenko-test/prod".into());
         env.insert("TENKO_STATE_DIR".into(), dir.path().join("state").display().to_string());
@@ -59,6 +60,14 @@ impl World {
             command.args(arguments).env_clear().envs(&self.env).current_dir(self.path()).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    /// Runs the program under the name that Lambda gives it, in a place that is not Lambda.
+    pub(crate) fn tenko_as_bootstrap(&self) -> (i32, String) {
+        let bootstrap = self.path().join("bootstrap");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tenko"), &bootstrap).unwrap();
+        let output = Command::new(bootstrap).env_clear().output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// Leaves evidence that a job failed, and gives its key.
@@ -105,5 +114,14 @@ impl Slack {
     /// All that it was told so far.
     pub(crate) fn told(&self) -> Vec<Value> {
         self.told.lock().unwrap().clone()
+    }
+}
+
+/// Waits until something is so, for at most twenty seconds.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < end, "{what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
