@@ -38,6 +38,9 @@ pub const ROLL: &str = "roll/";
 /// The key by which a server shows whether it honours conditions. It sorts after all rolls.
 pub const PROBE: &str = "roll/probe";
 
+/// Which keys are evidence of a failure, with `*` for any text, slashes included: no name of a job has a dot in it.
+pub const FAILURES: &str = "evidence/*.fail*.json";
+
 /// How much later than it happened evidence is sent when its key has to say both.
 const LATE: SignedDuration = SignedDuration::from_mins(1);
 /// No number of a roll is as high as this.
@@ -198,6 +201,12 @@ fn writable(at: Timestamp) -> Timestamp {
 /// What all keys of evidence sent on the UTC day of `at` start with.
 pub fn day_prefix(at: Timestamp) -> String {
     format!("{EVIDENCE}{}/", day(Offset::UTC.to_datetime(writable(at))))
+}
+
+/// Which keys are evidence of a job, with `*` for any text, slashes included, as policies of IAM have it. It matches no
+/// key of evidence of another job.
+pub fn evidence_of(job: &Slug) -> String {
+    format!("{EVIDENCE}*/{job}/*")
 }
 
 /// The greatest string below all keys of evidence sent at `at` or later.

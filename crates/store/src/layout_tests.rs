@@ -182,3 +182,41 @@ proptest! {
         }
     }
 }
+
+/// Whether a text is matched by a pattern of IAM or EventBridge: `*` is any text, slashes included.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, rest)) => text.strip_prefix(head).is_some_and(|left| {
+            left.char_indices().any(|(at, _)| matches(rest, &left[at..])) || matches(rest, "")
+        }),
+    }
+}
+
+#[test]
+fn the_pattern_of_failures_matches_failures_and_nothing_else() {
+    let kinds = [
+        (Kind::Fail(None), true),
+        (Kind::Fail(Some(Exit::Code(3))), true),
+        (Kind::Fail(Some(Exit::Signal(9))), true),
+        (Kind::Start, false),
+        (Kind::Success, false),
+        (Kind::Log, false),
+    ];
+    for (kind, expected) in kinds {
+        for now in ["2026-11-23T05:10:07.482Z", "2026-11-24T05:10:07.482Z"] {
+            let key = key_of(&evidence(kind, "2026-11-23T05:10:07.482Z"), now);
+            assert_eq!(matches(FAILURES, &key), expected, "{key}");
+        }
+    }
+    assert!(!matches(FAILURES, &roll_key(7)));
+}
+
+#[test]
+fn the_pattern_of_a_job_matches_its_evidence_and_that_of_no_other() {
+    let key = key_of(&evidence(Kind::Success, "2026-11-23T05:10:07.482Z"), "2026-11-24T05:10:07.482Z");
+    for (job, expected) in [("daily-report", true), ("daily", false), ("report", false), ("evidence", false)]
+    {
+        assert_eq!(matches(&evidence_of(&Slug::new(job).unwrap()), &key), expected, "{job}");
+    }
+}

@@ -14,6 +14,7 @@ use crate::error::{ErrorKind, StoreError};
 use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::{After, Objects, PAGE};
+use crate::object::s3;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
@@ -104,6 +105,56 @@ pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
         Target::Directory(root) => Ok(Some(root)),
         Target::Memory | Target::Sqlite(_) | Target::Bucket(_) => Ok(None),
     }
+}
+
+/// A bucket of S3, and what all keys of a store in it begin with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct S3Place {
+    /// The name of the bucket.
+    pub bucket: String,
+    /// Empty, or text that ends in `/`.
+    pub prefix: String,
+    /// The region, if the URL names one.
+    pub region: Option<String>,
+}
+
+/// The bucket of S3 that a URL names; `None` for other stores.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no store.
+pub fn s3_place(url: &str) -> Result<Option<S3Place>> {
+    match Target::parse(url)? {
+        Target::Bucket(bucket) => Ok(bucket.s3_place()),
+        Target::Memory | Target::Sqlite(_) | Target::Directory(_) => Ok(None),
+    }
+}
+
+/// What a signed URL lets its holder do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// Create an object that is not there yet. The holder has to send `If-None-Match: *`, which is part of the signature.
+    Create,
+    /// Write an object, whether there is one or not.
+    Overwrite,
+}
+
+/// A URL by which anybody can PUT one object under a key of a bucket of S3, for as long as it is valid and the
+/// credentials that signed it are. S3 accepts at most seven days. Nothing is asked of the bucket.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no bucket of S3, [`ErrorKind::Denied`] if there are no credentials to sign with.
+pub async fn presign(
+    url: &str,
+    key: &str,
+    upload: Upload,
+    valid_for: Duration,
+    options: &OpenOptions,
+) -> Result<Url> {
+    let Target::Bucket(bucket) = Target::parse(url)? else {
+        return Err(wrong(url).because("only requests to a bucket of S3 can be signed"));
+    };
+    drop(rustls::crypto::ring::default_provider().install_default());
+    s3::presign(&bucket, &options.environment(), key, upload, valid_for).await
 }
 
 /// A URL as it may be shown: without user, password and whatever stands behind the question mark.

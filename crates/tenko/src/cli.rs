@@ -55,6 +55,7 @@ pub enum Command {
     Flush(command::flush::Flush),
     Notify(command::notify::Notify),
     Config(command::config::ConfigCommand),
+    Aws(command::aws::Aws),
     Completions(command::help::Completions),
     Man(command::help::Man),
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod aws;
 pub mod check;
 pub mod config;
 pub mod flush;
@@ -33,6 +34,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
+        Command::Aws(aws) => aws.execute(&common),
         Command::Completions(completions) => completions.execute(),
         Command::Man(man) => man.execute(),
         other => in_runtime(async {
@@ -52,6 +54,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Init(_)
                 | Command::Schedule(_)
                 | Command::Config(_)
+                | Command::Aws(_)
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
             }

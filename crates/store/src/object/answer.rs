@@ -138,7 +138,11 @@ fn meaning(answer: &Answer, error: &Error, rights: Rights, doing: Doing) -> (Err
             plain(ErrorKind::Missing, rights.no_bucket())
         }
         (Some("XMinioStorageFull" | "QuotaExceeded"), _) | (_, Some(507)) => (ErrorKind::Full, None),
-        (_, Some(403)) => (ErrorKind::Denied, Some(rights.missing(doing))),
+        (Some(code), _) if code.starts_with("KMS.") => plain(
+            ErrorKind::Denied,
+            "the key in KMS that the bucket is to be encrypted with can't be used: check that it is there, enabled and in the bucket's region, or choose another one for the bucket",
+        ),
+        (_, Some(403)) => (ErrorKind::Denied, Some(denied(answer, rights, doing))),
         (_, Some(401)) => plain(ErrorKind::Denied, "the server wants credentials, or others"),
         (_, Some(408 | 429)) => (ErrorKind::Unavailable, None),
         (_, Some(501)) => plain(ErrorKind::Unfit, "the server can't do what is needed"),
@@ -146,6 +150,24 @@ fn meaning(answer: &Answer, error: &Error, rights: Rights, doing: Doing) -> (Err
         (_, Some(_)) => (ErrorKind::Config, None),
         (_, None) => meaning_of_silence(error, rights),
     }
+}
+
+/// What helps against a 403, of which AWS often says more.
+fn denied(answer: &Answer, rights: Rights, doing: Doing) -> String {
+    let message = answer.message.as_deref().unwrap_or_default();
+    if let Some((_, action)) = message.split_once("kms:") {
+        let end = action.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(action.len());
+        return format!("grant kms:{} on the key in KMS that encrypts the bucket", &action[..end]);
+    }
+    if message.contains("explicit deny in a resource-based policy") {
+        return "the bucket policy forbids it to everybody: requests need TLS, and writes of evidence have to be create-only"
+            .to_owned();
+    }
+    let right = rights.missing(doing);
+    if message.contains("no resource-based policy allows") {
+        return format!("{right}; the bucket is in another account: its bucket policy has to allow it too");
+    }
+    right
 }
 
 /// No answer of the server: it was not reached, or the credentials were not found.
@@ -245,5 +267,39 @@ mod tests {
         ] {
             assert_eq!(is_taken(&refused(status, code, message)), taken, "{code} {message}");
         }
+    }
+
+    /// What is said of a refusal of AWS, and what helps.
+    fn said(status: u16, code: &str, message: &str) -> (ErrorKind, String) {
+        let xml = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+        let source = format!("Server returned non-2xx status code: {status} Refused: {xml}").into();
+        let error = Error::Generic { store: "S3", source };
+        let told = explain("s3://acme", Rights::S3, Doing::Write, "evidence/x", &error);
+        (told.kind(), told.help().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_wrong_key_in_kms_is_named() {
+        let (kind, hint) = said(400, "KMS.NotFoundException", "Key 'arn:aws:kms:x:1:key/a' does not exist");
+        assert!(kind == ErrorKind::Denied && hint.contains("enabled and in the bucket's region"), "{hint}");
+        let message = "User: arn:aws:iam::1:user/host is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:x:1:key/a because no identity-based policy allows the kms:GenerateDataKey action";
+        let (kind, hint) = said(403, "AccessDenied", message);
+        assert_eq!(kind, ErrorKind::Denied);
+        assert_eq!(hint, "grant kms:GenerateDataKey on the key in KMS that encrypts the bucket");
+    }
+
+    #[test]
+    fn a_bucket_in_another_account_and_one_that_forbids_are_told_apart() {
+        let who = "User: arn:aws:iam::1:user/host is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::acme/x\"";
+        let (_, other) = said(
+            403,
+            "AccessDenied",
+            &format!("{who} because no resource-based policy allows the s3:PutObject action"),
+        );
+        assert!(other.contains("grant s3:PutObject") && other.contains("another account"), "{other}");
+        let (_, forbidden) =
+            said(403, "AccessDenied", &format!("{who} with an explicit deny in a resource-based policy"));
+        assert!(forbidden.contains("bucket policy forbids"), "{forbidden}");
+        assert_eq!(said(403, "AccessDenied", "Access Denied").1, "grant s3:PutObject");
     }
 }

@@ -16,6 +16,7 @@ use super::s3;
 use crate::Result;
 use crate::credentials::Environment;
 use crate::error::{ErrorKind, StoreError};
+use crate::open::S3Place;
 
 /// What a URL may say of a bucket of S3 behind its question mark.
 const S3_OPTIONS: &[&str] = &["endpoint", "region", "path_style", "allow_http", "profile"];
@@ -92,6 +93,26 @@ impl BucketUrl {
     /// What stands behind the question mark under a name.
     pub(super) fn option(&self, name: &str) -> Option<String> {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether it is one of S3.
+    pub(super) fn is_s3(&self) -> bool {
+        self.url.scheme() == "s3"
+    }
+
+    /// What keys begin with, with the slash behind it.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The bucket, if it is one of S3.
+    pub(crate) fn s3_place(&self) -> Option<S3Place> {
+        let place = || S3Place {
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            region: self.option("region"),
+        };
+        self.is_s3().then(place)
     }
 
     /// As it may be shown.

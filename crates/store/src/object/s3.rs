@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ClientOptions;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path;
+use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer as _};
 use url::Url;
 
+use super::answer;
 use super::bucket::{AllowHttp, BucketUrl};
 use super::cloud::Cloud;
 use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
-use super::rights::Rights;
+use super::rights::{Doing, Rights};
 use crate::Result;
 use crate::credentials::{self, Environment};
+use crate::open::Upload;
 
 /// Variables of the environment that would take away what the store relies on.
 const IGNORED: [AmazonS3ConfigKey; 4] = [
@@ -29,6 +33,39 @@ pub(super) fn connect(
     env: &Environment,
     per_request: Option<Duration>,
 ) -> Result<Arc<dyn Objects>> {
+    let (store, server, clock) = client(bucket, env, per_request)?;
+    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3), clock)))
+}
+
+/// Signs a PUT of a key.
+pub(crate) async fn presign(
+    bucket: &BucketUrl,
+    env: &Environment,
+    key: &str,
+    upload: Upload,
+    valid_for: Duration,
+) -> Result<Url> {
+    if !bucket.is_s3() {
+        return Err(bucket.wrong("only requests to a bucket of S3 can be signed"));
+    }
+    let (store, ..) = client(bucket, env, None)?;
+    let path = Path::parse(format!("{}{key}", bucket.prefix()))
+        .map_err(|error| bucket.wrong(&format!("{key:?} can't be a key in it")).because(error))?;
+    let options = match upload {
+        Upload::Create => SignedUrlOptions::new()
+            .with_signed_header(HeaderName::from_static("if-none-match"), HeaderValue::from_static("*")),
+        Upload::Overwrite => SignedUrlOptions::new(),
+    };
+    let signed = store.signed_url_opts(Method::PUT, &path, valid_for, &options).await;
+    signed.map_err(|error| answer::explain(&bucket.shown(), Rights::S3, Doing::Write, key, &error))
+}
+
+/// What speaks to a bucket, the server that it speaks to, and the clock of that.
+fn client(
+    bucket: &BucketUrl,
+    env: &Environment,
+    per_request: Option<Duration>,
+) -> Result<(AmazonS3, String, Arc<TheirClock>)> {
     let endpoint = bucket.option("endpoint").or_else(|| env.get("AWS_ENDPOINT_URL_S3"));
     let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
     let allow_http = AllowHttp::of(bucket, env, "AWS_ALLOW_HTTP");
@@ -58,7 +95,7 @@ pub(super) fn connect(
         builder = builder.with_credentials(provider);
     }
     let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
-    Ok(Arc::new(Cloud::new(store, bucket.place(&server, Rights::S3), clock)))
+    Ok((store, server, clock))
 }
 
 /// What the environment says of AWS, as far as it leaves the store what it relies on.

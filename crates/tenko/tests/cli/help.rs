@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "run",
     "ping",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 17] = [
     "flush",
     "notify",
     "config",
+    "aws",
     "completions",
     "man",
 ];
@@ -34,11 +35,14 @@ fn help_of_the_main_command() {
 fn help_of_every_command() {
     let place = Place::empty();
     let mut subject: Vec<Vec<&str>> = COMMANDS.iter().map(|name| vec![*name]).collect();
-    for (name, actions) in
-        [("notify", ["test", "list", "retry", "dismiss"]), ("config", ["check", "show", "schema", "example"])]
-    {
+    for (name, actions) in [
+        ("notify", ["test", "list", "retry", "dismiss"]),
+        ("config", ["check", "show", "schema", "example"]),
+        ("aws", ["template", "policy", "cost", "presign"]),
+    ] {
         subject.extend(actions.map(|action| vec![name, action]));
     }
+    subject.extend(["writer", "checker", "bucket"].map(|role| vec!["aws", "policy", role]));
     for mut args in subject {
         let name = format!("help-{}", args.join("-"));
         args.push("--help");

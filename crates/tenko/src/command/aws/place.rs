@@ -1,0 +1,102 @@
+//! Where things lie in AWS: the store, plain objects, secrets.
+
+use std::collections::BTreeSet;
+
+use tenko_core::Slug;
+use tenko_store::open::{self, S3Place};
+
+use crate::command::Setup;
+use crate::config::{Config, nearest};
+use crate::error::CommandError;
+
+/// The bucket of the store.
+pub(super) fn store(setup: &Setup) -> Result<S3Place, CommandError> {
+    let shown = open::redact_url(&setup.store_url);
+    match open::s3_place(&setup.store_url)? {
+        Some(place) => Ok(place),
+        None => Err(CommandError::usage(format!("the store {shown} is not a bucket of S3"))
+            .hint("name one: --store s3://BUCKET/PREFIX, or store = \"s3://BUCKET/PREFIX\" in tenko.toml")),
+    }
+}
+
+/// A job that the configuration does not have; perhaps another is meant.
+pub(super) fn not_configured(name: &str, config: &Config) -> CommandError {
+    let error = CommandError::usage(format!("there is no job {name:?} in the configuration"));
+    match nearest(name, config.jobs.keys().map(Slug::as_str)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error.hint("tenko config show shows all of them"),
+    }
+}
+
+/// The plain objects of a job, as a policy names them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Watched {
+    /// The bucket.
+    pub(super) bucket: String,
+    /// Their keys, with `*` for what differs from due to due.
+    pub(super) keys: String,
+}
+
+/// The plain objects of one job; `None` if it has none in S3.
+pub(super) fn watched(config: &Config, job: &Slug) -> Option<Watched> {
+    let object = config.jobs.get(job)?.object.as_ref()?;
+    let place = open::s3_place(&object.url()).ok().flatten()?;
+    let template = object.to_string();
+    let key = template.strip_prefix(object.base())?.trim_start_matches('/');
+    Some(Watched { bucket: place.bucket, keys: pattern(key.split('?').next().unwrap_or(key)) })
+}
+
+/// Puts `*` in place of each `{...}`.
+fn pattern(template: &str) -> String {
+    let mut pattern = String::new();
+    let mut rest = template;
+    while let Some((text, due)) = rest.split_once('{') {
+        pattern.push_str(text);
+        pattern.push('*');
+        rest = due.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    pattern.push_str(rest);
+    while pattern.contains("**") {
+        pattern = pattern.replace("**", "*");
+    }
+    pattern
+}
+
+/// The secrets that the configuration fetches from AWS, by what follows `scheme` in their references.
+pub(super) fn secrets(config: &Config, scheme: &str) -> BTreeSet<String> {
+    let pending = config.pending.iter().flat_map(|pending| pending.references());
+    let names = pending.filter_map(|reference| reference.strip_prefix(scheme));
+    names.map(|name| name.split('#').next().unwrap_or(name).to_owned()).collect()
+}
+
+/// The one SSM parameter of the configuration, or the path below which all of them are; `None` if there is no such path.
+pub(super) fn parameters(config: &Config) -> Option<String> {
+    let names = secrets(config, "ssm:");
+    let parent = |name: &str| name.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let mut all = names.iter();
+    let Some(first) = all.next() else { return Some(String::new()) };
+    let path = if names.len() == 1 { first.clone() } else { format!("{}/*", parent(first)) };
+    let same = all.all(|name| parent(name) == parent(first));
+    (path.starts_with('/') && path != "/*" && same && !path.contains(':')).then_some(path)
+}
+
+/// The partition of AWS in which a region lies.
+pub(super) fn partition(region: Option<&str>) -> &'static str {
+    match region {
+        Some(region) if region.starts_with("cn-") => "aws-cn",
+        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn what_differs_from_due_to_due_is_a_star() {
+        assert_eq!(pattern("{%Y-%m-%d}/evidence.txt"), "*/evidence.txt");
+        assert_eq!(pattern("dumps/{%Y}{%m}/db-*.sql.gz"), "dumps/*/db-*.sql.gz");
+        assert_eq!(pattern("latest"), "latest");
+    }
+}
