@@ -7,6 +7,7 @@
 mod deliver;
 mod objects;
 mod outage;
+mod past;
 mod rebuild;
 mod roster;
 
@@ -29,6 +30,7 @@ use crate::notify::Channels;
 use objects::Seen;
 
 pub use outage::Outage;
+pub use past::{Dues, dues};
 pub use rebuild::as_of;
 pub use roster::{Members, members};
 
