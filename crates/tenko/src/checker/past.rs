@@ -68,12 +68,17 @@ pub async fn dues(
     let mut past = Past::of(job, state, &roll.gaps, &evidence, now);
     past.kept_from = Some(oldest.into_iter().chain(silent_since(state)).min().unwrap_or(now));
     past.unread.extend(found.unread);
+    let expected_from = past.expected_from;
+    // Objects declare nothing, and lie there since before anybody looked.
+    if job.expected_from.is_none() && (object.is_some() || expected_from.is_none()) {
+        past.expected_from = Some(from);
+    }
     let flips = store.facts(&job.slug, MOST_FLIPS).await?.flips;
     let paused = state.and_then(|state| state.paused);
     past.pauses = tenko_core::calendar::Pause::among(&flips, paused);
     let dues = calendar(job, &past, &evidence, (from, to), now);
     let evidence_from = past.kept_from.filter(|kept| *kept < now);
-    Ok(Dues { dues, expected_from: past.expected_from, evidence_from, problem: found.problem })
+    Ok(Dues { dues, expected_from, evidence_from, problem: found.problem })
 }
 
 /// So many flips are enough to find the pauses.

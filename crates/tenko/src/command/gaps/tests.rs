@@ -18,7 +18,7 @@ fn dues(first: &str, outcomes: &str) -> Vec<Due> {
     let first: Date = first.parse().unwrap();
     let due = |(day, letter): (usize, char)| {
         let day = first.saturating_add(jiff::Span::new().days(day as i64));
-        let due = day.at(5, 0, 0, 0).to_zoned(tokyo()).unwrap().timestamp();
+        let due = day.at(5, 0, 0, 0).to_zoned_datetime(tokyo()).unwrap().timestamp();
         let by = |minutes| Answering {
             at: due + SignedDuration::from_mins(minutes),
             run: RunId(uuid::Uuid::nil()),
