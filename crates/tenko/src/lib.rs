@@ -10,6 +10,7 @@ pub mod http_client;
 pub mod notify;
 pub mod place;
 pub mod printer;
+pub mod publish;
 pub mod report;
 pub mod secret;
 pub mod telemetry;

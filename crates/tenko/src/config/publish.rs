@@ -1,0 +1,40 @@
+//! Where the status page is written.
+
+use std::error::Error as _;
+
+use toml::de::DeTable;
+
+use super::PublishOptions;
+use super::read::{self, Reading, Said};
+
+/// The longest title that a page has, in characters.
+const LONGEST_TITLE: usize = 200;
+
+pub(super) fn publish(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Option<PublishOptions> {
+    if let Some(said) = read::text(top, "publish") {
+        let url = url(reading, &said)?;
+        return Some(PublishOptions { url, title: None, every: PublishOptions::EVERY });
+    }
+    let table = read::table(top, "publish")?;
+    let Some(said) = read::text(table, "url") else {
+        let span = top.get("publish").map_or(0..0, toml::Spanned::span);
+        reading.error(span, "the status page has no place", "write url = \"s3://BUCKET/PREFIX\"");
+        return None;
+    };
+    let title = read::text(table, "title").map(|said| said.text.chars().take(LONGEST_TITLE).collect());
+    let every = reading.duration(table, "every").unwrap_or(PublishOptions::EVERY);
+    Some(PublishOptions { url: url(reading, &said)?, title, every })
+}
+
+fn url(reading: &mut Reading<'_>, said: &Said) -> Option<String> {
+    const HINT: &str = "write s3://BUCKET/PREFIX, gs://..., az://... or file:///DIRECTORY";
+    let problem = match tenko_store::open::check_url(&said.text) {
+        Err(error) => error.source().map_or_else(|| error.to_string(), ToString::to_string),
+        Ok(()) if ["sqlite:", "memory:"].iter().any(|scheme| said.text.starts_with(scheme)) => {
+            "a page is written into a bucket or a directory".into()
+        }
+        Ok(()) => return Some(said.text.clone()),
+    };
+    reading.error(said.span.clone(), problem, HINT);
+    None
+}
