@@ -14,6 +14,7 @@ const COMMANDS: [&str; 17] = [
     "jobs",
     "show",
     "log",
+    "gaps",
     "pause",
     "resume",
     "forget",
