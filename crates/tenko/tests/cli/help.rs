@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "run",
     "ping",
