@@ -4,10 +4,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use tenko_store::ErrorKind;
 use tenko_store::open::{OpenOptions, PlainObjects, Published, open_objects};
 use tenko_store::testkit_s3::{Ask, Key, TestS3};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const PAGE: Published = Published { content_type: "text/html; charset=utf-8", max_age: 60 };
 
@@ -62,4 +66,35 @@ async fn without_the_right_to_write_it_says_so() {
     let error = place.put("index.html", Bytes::from("x"), PAGE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert!(error.to_string().contains("status/index.html"), "{error}");
+}
+
+/// Takes one request, and gives its head in lower case.
+async fn one_request(listener: TcpListener) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let mut body = [0; 5];
+    stream.read_exact(&mut body).await.unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    String::from_utf8(head).unwrap().to_ascii_lowercase()
+}
+
+#[tokio::test]
+async fn a_browser_is_told_what_it_is_and_how_long_it_may_be_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("s3://acme/status?endpoint=http://{}&allow_http=true", listener.local_addr().unwrap());
+    let env = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let env: BTreeMap<String, String> =
+        env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let place = open_objects(&url, &OpenOptions { env: Some(env), per_request: None }).await.unwrap();
+    let put = place.put("index.html", Bytes::from("hello"), PAGE);
+    let (head, put) = tokio::join!(one_request(listener), put);
+    put.unwrap();
+    assert!(head.starts_with("put /acme/status/index.html http/1.1\r\n"), "{head}");
+    for line in ["content-type: text/html; charset=utf-8", "cache-control: max-age=60"] {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{head}");
+    }
+    assert!(!head.contains("if-none-match"), "{head}");
 }

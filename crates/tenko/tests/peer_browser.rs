@@ -168,7 +168,7 @@ async fn the_page_fits_and_can_be_read() {
             assert_eq!(frame["styled"], "1152px", "the policy lets the style in: {frame}");
             assert!(frame["contrast"].as_f64().unwrap() >= 4.5, "WCAG 2.2, 1.4.3: {frame}");
             assert!(frame["smallest"].as_f64().unwrap() >= 13.0, "{frame}");
-            assert!(frame["bars"].as_u64().unwrap() >= 80 && frame["flat"] == 0, "{frame}");
+            assert!(frame["bars"].as_u64().unwrap() >= 70 && frame["flat"] == 0, "{frame}");
             assert_eq!((&frame["scripts"], &frame["heading"]), (&0.into(), &1.into()), "{frame}");
             assert_eq!((&frame["headers"], &frame["labelled"]), (&true.into(), &true.into()), "{frame}");
             let language = &frame["page"].as_str().unwrap()[..2];

@@ -44,6 +44,8 @@ impl Facts<'_> {
         for due in self.dues(from) {
             strip.insert(due.due, self.outcome(&due, known.get(&due.due).copied()));
         }
+        // That nobody had asked for it yet is no news.
+        strip.retain(|_, outcome| *outcome != Outcome::NotExpected);
         let strip: Vec<StripDue> =
             strip.into_iter().map(|(due, outcome)| StripDue { due, outcome }).collect();
         strip[strip.len().saturating_sub(DUES)..].to_vec()
