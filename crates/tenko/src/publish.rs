@@ -2,7 +2,8 @@
 //! `status.json` for machines. Nothing has to be kept alive to show it.
 //!
 //! What a page shows of the past it takes from the page before: one GET. Two PUT follow if anything changed, or if the
-//! page before is older than `publish.every`. So the cost does not depend on how many jobs there are or how long they
+//! page before is older than `publish.every`. Only for the first page of all is the evidence of the last month listed. So
+//! the cost does not depend on how many jobs there are or how long they
 //! have been known, and a page that is too old shows that nobody calls the roll.
 //!
 //! The page may be public. It names jobs, their descriptions and schedules, and what became of them; never what they
@@ -19,7 +20,8 @@ mod tests;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tenko_core::Evidence;
 use tenko_core::message::Language;
 use tenko_store::open::{PlainObjects, Published, open_objects};
 use tenko_store::{ErrorKind, StoreError};
@@ -28,7 +30,7 @@ use crate::checker::{Checker, Report};
 use crate::config::PublishOptions;
 
 pub use page::render;
-pub use status::{JobStatus, Outage, Status, StripDue, status};
+pub use status::{JobStatus, Known, Outage, Status, StripDue, status};
 
 /// A roll call waits no longer than this for its page.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -39,6 +41,9 @@ const MAX_AGE: u32 = 60;
 
 const HTML: Published = Published { content_type: "text/html; charset=utf-8", max_age: MAX_AGE };
 const JSON: Published = Published { content_type: "application/json", max_age: MAX_AGE };
+
+/// How far back evidence is read for the first page: 30 dues of a daily job.
+const MEMORY: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// The name of the page.
 pub const PAGE: &str = "index.html";
@@ -74,27 +79,67 @@ impl Checker {
 
     async fn write(&self, options: &PublishOptions, report: &Report) -> Result<(), PublishError> {
         let place = open_objects(&options.url, &self.config.checker.objects).await?;
-        let before = previous(&place).await?;
-        let status = status(&self.config, options, report, before.as_ref());
-        if before.as_ref().is_some_and(|before| !is_due(before, &status, options.every)) {
-            return Ok(());
+        let status = |past| status(&self.config, options, report, past);
+        match previous(&place).await? {
+            Previous::Page(before) => {
+                let now = status(Known::Page(&before));
+                if is_due(&before, &now, options.every) {
+                    write(&place, &now).await?;
+                }
+            }
+            Previous::Hidden => write(&place, &status(Known::Nothing)).await?,
+            Previous::None => {
+                write(&place, &status(Known::Nothing)).await?;
+                // Only now, so that a place that can't be written does not cost this each time.
+                if let Some((evidence, since)) = self.remember(report).await? {
+                    write(&place, &status(Known::Evidence(&evidence, since))).await?;
+                }
+            }
         }
-        let html = render(&status).map_err(PublishError::Template)?;
-        let json = serde_json::to_vec(&status).map_err(PublishError::Json)?;
-        // The page first: what the next one builds upon has not been shown otherwise.
-        place.put(PAGE, Bytes::from(html), HTML).await?;
-        place.put(STATUS, Bytes::from(json), JSON).await?;
         Ok(())
+    }
+
+    /// For the first page of all: the evidence of the last month, and since when that is all. Nothing, where the first
+    /// roll call of all has just read it, or where reading it takes too long.
+    async fn remember(&self, report: &Report) -> Result<Option<(Vec<Evidence>, Timestamp)>, StoreError> {
+        if report.heard.called_at.is_none() {
+            return Ok(None);
+        }
+        let from = report.at.checked_sub(MEMORY).unwrap_or(Timestamp::MIN);
+        let reading = self.store.between(None, from, Timestamp::MAX);
+        let Ok(evidence) = tokio::time::timeout(LONGEST / 2, reading).await else { return Ok(None) };
+        let evidence = evidence?;
+        let since = evidence.first().map_or(report.at, |first| first.at.max(from));
+        Ok(Some((evidence, since)))
     }
 }
 
-/// The page before, if there is one that can be understood. Whoever may write but not read begins anew each time.
-async fn previous(place: &PlainObjects) -> Result<Option<Status>, StoreError> {
+async fn write(place: &PlainObjects, status: &Status) -> Result<(), PublishError> {
+    let html = render(status).map_err(PublishError::Template)?;
+    let json = serde_json::to_vec(status).map_err(PublishError::Json)?;
+    // The page first: what the next one builds upon has not been shown otherwise.
+    place.put(PAGE, Bytes::from(html), HTML).await?;
+    place.put(STATUS, Bytes::from(json), JSON).await?;
+    Ok(())
+}
+
+/// The page before.
+enum Previous {
+    Page(Box<Status>),
+    /// There is none, or none that can be understood.
+    None,
+    /// It may not be read; perhaps there is none.
+    Hidden,
+}
+
+async fn previous(place: &PlainObjects) -> Result<Previous, StoreError> {
     match place.read(STATUS, MAX_STATUS).await {
-        Ok(found) => Ok(found.and_then(|bytes| serde_json::from_slice(&bytes).ok())),
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Missing | ErrorKind::Corrupt) => {
-            Ok(None)
+        Ok(found) => {
+            let status = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            Ok(status.map_or(Previous::None, Previous::Page))
         }
+        Err(error) if matches!(error.kind(), ErrorKind::Missing | ErrorKind::Corrupt) => Ok(Previous::None),
+        Err(error) if error.kind() == ErrorKind::Denied => Ok(Previous::Hidden),
         Err(error) => Err(error),
     }
 }

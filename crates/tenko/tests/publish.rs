@@ -34,7 +34,10 @@ fn status(place: &TempDir) -> Value {
 
 /// The dues of a job as the page shows them, by their time of day.
 fn strip(place: &TempDir, job: &str) -> String {
-    let status = status(place);
+    shown(&status(place), job)
+}
+
+fn shown(status: &Value, job: &str) -> String {
     let jobs = status["jobs"].as_array().unwrap();
     let job = jobs.iter().find(|known| known["job"] == job).unwrap();
     let one = |due: &Value| {
@@ -92,20 +95,47 @@ async fn the_strip_of_every_follows_the_successes() {
 }
 
 #[tokio::test]
-async fn a_page_that_was_lost_claims_nothing_that_is_not_known() {
-    let (world, place) = publishing(World::at("00:00").expect("hourly", "0 * * * *"));
-    world.roll_call("00:30").await;
-    for hour in ["01", "02", "03", "04"] {
+async fn the_first_page_shows_what_evidence_tells_of_the_time_before() {
+    let (mut world, place) =
+        publishing(World::at("00:00").expect("hourly", "0 * * * *").expect("sync", "0 * * * *"));
+    let spec = tenko_core::schedule::ScheduleSpec { every: Some("2h".into()), ..Default::default() };
+    let job = &mut world.config.jobs.get_mut(&slug("sync")).unwrap().job;
+    job.schedule = tenko_core::schedule::Schedule::resolve(&spec, &jiff::tz::TimeZone::UTC).unwrap();
+    let publish = world.config.publish.take();
+    for hour in ["01", "02", "04"] {
         world.ends("hourly", &format!("{hour}:02"), Kind::Success).await;
+        world.ends("sync", &format!("{hour}:00"), Kind::Success).await;
         world.roll_call(&format!("{hour}:05")).await;
     }
-    std::fs::remove_file(place.path().join("status.json")).unwrap();
+    world.config.publish = publish;
     world.roll_call("05:05").await;
+    assert_eq!(
+        strip(&place, "hourly"),
+        "01:00:answered 02:00:answered 03:00:missed 04:00:answered 05:00:open"
+    );
+    assert_eq!(strip(&place, "sync"), "04:00:answered");
+}
+
+#[tokio::test]
+async fn a_page_that_may_not_be_read_claims_nothing_that_is_not_known() {
+    let bucket = Bucket::new(Key::Admin, 1).await;
+    let strip = || {
+        let status: Value =
+            serde_json::from_slice(&bucket.server.get("status/status.json").unwrap()).unwrap();
+        shown(&status, "job-0")
+    };
+    bucket.asks("00:30").await;
+    for hour in ["01", "02", "03", "04"] {
+        bucket.world.ends("job-0", &format!("{hour}:02"), Kind::Success).await;
+        bucket.asks(&format!("{hour}:05")).await;
+    }
+    assert_eq!(strip(), "01:00:answered 02:00:answered 03:00:answered 04:00:answered");
+    bucket.server.inject(Ask::Get, 1, Fault::Status(403));
+    bucket.asks("05:05").await;
     // The state remembers two answers.
-    let shown = strip(&place, "hourly");
-    assert!(shown.ends_with("02:00:unknown 03:00:answered 04:00:answered 05:00:open"), "{shown}");
-    world.roll_call("05:31").await;
-    assert!(strip(&place, "hourly").ends_with("04:00:answered 05:00:missed"));
+    assert_eq!(strip(), "01:00:unknown 02:00:unknown 03:00:answered 04:00:answered 05:00:open");
+    bucket.asks("05:31").await;
+    assert_eq!(strip(), "01:00:unknown 02:00:unknown 03:00:answered 04:00:answered 05:00:missed");
 }
 
 #[tokio::test]

@@ -117,19 +117,34 @@ impl Status {
     }
 }
 
-/// What is true by the end of a roll call, and what was shown before of the past.
-pub fn status(config: &Config, options: &PublishOptions, report: &Report, before: Option<&Status>) -> Status {
+/// What is known of the past beside the state of each job.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// What the page before showed.
+    Page(&'a Status),
+    /// All evidence since a moment.
+    Evidence(&'a [Evidence], Timestamp),
+    /// Nothing but what this roll call heard.
+    Nothing,
+}
+
+/// What is true by the end of a roll call, and what is known of the past.
+pub fn status(config: &Config, options: &PublishOptions, report: &Report, past: Known<'_>) -> Status {
+    let (before, evidence, complete_from) = match past {
+        Known::Page(before) => (Some(before), &*report.heard.evidence, complete_from(report, Some(before))),
+        Known::Evidence(evidence, since) => (None, evidence, since),
+        Known::Nothing => (None, &*report.heard.evidence, complete_from(report, None)),
+    };
     let called_every = called_every(config, report, before);
-    let complete_from = complete_from(report, before);
     let known: HashMap<&Slug, &JobStatus> =
         before.into_iter().flat_map(|before| before.jobs.iter().map(|job| (&job.job, job))).collect();
     let mut heard: HashMap<&Slug, Vec<&Evidence>> = HashMap::new();
-    for piece in &report.heard.evidence {
+    for piece in evidence {
         heard.entry(&piece.job).or_default().push(piece);
     }
     let job = |(slug, job): (&Slug, &Job)| {
         let news = heard.get(slug).map(Vec::as_slice).unwrap_or_default();
-        one(job, report, news, known.get(slug).copied(), complete_from)
+        one(job, report, news, (known.get(slug).copied(), complete_from))
     };
     let jobs: Vec<JobStatus> = report.jobs.iter().map(job).collect();
     let mut counts = BTreeMap::new();
@@ -179,8 +194,7 @@ fn one(
     job: &Job,
     report: &Report,
     news: &[&Evidence],
-    before: Option<&JobStatus>,
-    complete_from: Timestamp,
+    (before, complete_from): (Option<&JobStatus>, Timestamp),
 ) -> JobStatus {
     let state = report.roll.states.get(&job.slug);
     let view = view::job(job, state, &report.roll, report.at);

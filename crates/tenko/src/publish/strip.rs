@@ -63,10 +63,15 @@ impl Facts<'_> {
         }
     }
 
-    /// What `every` counted from when the page before was written.
+    /// What `every` counted from when the page before was written; without one, from its first evidence on.
     fn anchor(&self) -> Timestamp {
         let expected = self.state.map_or(self.now, |state| state.expected_from);
-        self.before.and_then(|before| before.last_success).unwrap_or(expected).max(expected)
+        match self.before {
+            Some(before) => before.last_success.unwrap_or(expected).max(expected),
+            None => {
+                self.news.iter().map(|piece| piece.effective_at()).min().unwrap_or(expected).min(expected)
+            }
+        }
     }
 
     fn dues(&self, from: Timestamp) -> Vec<Due> {
