@@ -54,7 +54,7 @@ fn meaning(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Config {
     read_jobs(reading, top, &mut config);
     config.checker = checker(reading, top, &mut config.references);
     config.run = run(reading, top);
-    config.publish = publish::publish(reading, top);
+    config.publish = publish::publish(reading, top, config.store.as_deref());
     config
 }
 

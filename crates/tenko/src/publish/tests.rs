@@ -66,18 +66,18 @@ fn everything(language: &str) -> Status {
         },
         JobStatus {
             reason: Some(Reason::Failed),
-            since: moment("2026-11-24T02:14:40"),
+            since: moment("2026-11-18T05:03:40"),
             last_success: Some(moment("2025-12-31T23:59:00")),
-            ..job("import", Verdict::Down, "..............................")
+            ..job("import", Verdict::Down, "-----------------------BBBBBBB")
         },
         JobStatus {
             reason: Some(Reason::Missed),
             since: moment("2026-11-22T05:30:00"),
-            last_success: None,
+            last_success: Some(moment("2026-11-21T05:12:00")),
             ..job("nightly-report", Verdict::Down, "...........................MMM")
         },
         JobStatus { running: true, ..job("sync", Verdict::Late, ".............................o") },
-        JobStatus { next_due: None, schedule: None, ..job("free", Verdict::New, "") },
+        JobStatus { next_due: None, schedule: None, last_success: None, ..job("free", Verdict::New, "") },
         job("old", Verdict::Paused, "pppppppppppp"),
         job("bucket", Verdict::Unknown, "..??"),
     ];
@@ -102,8 +102,8 @@ fn everything(language: &str) -> Status {
         counts,
         jobs,
         incidents: vec![
-            outage("import", Reason::Failed, "2026-11-24T02:14:40", None),
             outage("nightly-report", Reason::Missed, "2026-11-22T05:30:00", None),
+            outage("import", Reason::Failed, "2026-11-18T05:03:40", None),
             outage("backup", Reason::Missed, "2026-11-09T05:30:00", Some("2026-11-11T05:04:00")),
             outage("backup", Reason::Overran, "2026-11-08T05:02:00", Some("2026-11-08T05:20:30")),
         ],
