@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
 use tenko::config::PublishOptions;
+use tenko_core::calendar::{Past, calendar};
 use tenko_core::{Evidence, Exit, Kind, Output, RunId};
 use tenko_store::Store as _;
 use tenko_store::open::OpenOptions;
@@ -259,4 +260,54 @@ async fn how_often_the_roll_is_called_is_seen_or_said() {
     world.roll_call("02:40").await;
     assert_eq!(status(&place)["next_call_by"], "2026-11-24T02:45:00Z");
     assert_eq!(status(&place)["stale_after"], "2026-11-24T03:45:00Z");
+}
+
+/// `SplitMix64` (Steele, Lea, Flood 2014).
+fn chance(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn clock(minute: u64) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+/// What is added to the strip piece by piece is what all the evidence together says.
+#[tokio::test]
+async fn a_strip_that_grew_is_the_calendar_of_all_evidence() {
+    for seed in 0..6 {
+        let mut state = seed;
+        let (world, place) = publishing(World::at("00:00").expect("job", "*/10 * * * *"));
+        world.roll_call("00:01").await;
+        let (mut minute, mut evidence) = (2, Vec::new());
+        while minute < 600 {
+            minute += 1 + chance(&mut state) % 17;
+            match chance(&mut state) % 5 {
+                0 => evidence.push(world.ends("job", &clock(minute), FAILED).await),
+                1 | 2 => evidence.push(world.ends("job", &clock(minute), Kind::Success).await),
+                3 => minute += 25,
+                _ => {}
+            }
+            world.roll_call(&clock(minute)).await;
+        }
+        for piece in &mut evidence {
+            piece.received_at = Some(piece.at);
+        }
+        let now = moment(&clock(minute));
+        let job = &world.config.jobs[&slug("job")].job;
+        let past = Past { expected_from: Some(moment("00:01")), ..Past::default() };
+        let from = now - SignedDuration::from_mins(300);
+        let expected = calendar(job, &past, &evidence, (from, now + SignedDuration::from_nanos(1)), now);
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|due| format!("{}:{}", due.due.strftime("%H:%M"), due.outcome.word()))
+            .collect();
+        let grown = strip(&place, "job");
+        let grown: Vec<&str> = grown.split(' ').collect();
+        let last = expected.len() - grown.len().min(expected.len());
+        assert_eq!(grown[grown.len() - (expected.len() - last)..], expected[last..], "seed {seed}");
+        assert_eq!(grown.len(), 30);
+    }
 }

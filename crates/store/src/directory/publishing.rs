@@ -34,11 +34,10 @@ impl Directory {
         let temporary = format!(".{}", Uuid::now_v7());
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let mut file = File::from(openat(&root, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
-        let written = write(&mut file, body)
-            .and_then(|()| Ok(renameat(&root, temporary.as_str(), &root, name)?))
-            .and_then(|()| Ok(nix::unistd::fsync(&root)?));
+        // Whole after a crash, the old one or the new; which of them does not matter.
+        let written =
+            write(&mut file, body).and_then(|()| Ok(renameat(&root, temporary.as_str(), &root, name)?));
         if written.is_err() {
-            // It may have been renamed already.
             match unlinkat(&root, temporary.as_str(), UnlinkatFlags::NoRemoveDir) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(errno.into()),
