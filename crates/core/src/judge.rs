@@ -10,6 +10,7 @@
 
 mod folding;
 mod hearing;
+mod hindsight;
 mod look;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::state::{Flip, Fold, Incident, JobState, MAX_FLIPS, Missed, Verdict};
 use folding::Folding;
 pub(crate) use folding::deadline_of;
 use hearing::Hearing;
+pub(crate) use hindsight::{Closed, Hindsight};
 pub use look::{Look, look};
 
 /// Something that a job's state follows from.

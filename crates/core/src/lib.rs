@@ -5,6 +5,7 @@
 //! ([`message`]). It has no clock, no file, no socket and no random number: `now` is always an argument, so a
 //! roll call over a past moment gives the answer that it would have given then.
 
+pub mod calendar;
 pub mod call;
 pub mod evidence;
 pub mod format;

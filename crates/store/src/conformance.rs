@@ -102,6 +102,7 @@ macro_rules! promises {
             between_is_half_open_and_sorted,
             between_keeps_to_one_job,
             between_finds_evidence_of_any_age,
+            the_oldest_evidence_shows_from_when_on_it_is_kept,
             read_gives_back_what_was_appended,
             read_gives_back_odd_texts,
             read_gives_back_large_bodies,

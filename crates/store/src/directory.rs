@@ -25,9 +25,10 @@ use tenko_core::Evidence;
 use uuid::Uuid;
 
 use crate::error::{ErrorKind, StoreError};
-use crate::object::objects::{After, Created, ObjectMeta, Objects, PAGE, Page};
+use crate::object::objects::{After, Created, ObjectMeta, Objects, PAGE, Page, Published};
 use crate::{Appended, Result};
 
+mod publishing;
 mod walk;
 
 /// A directory that keeps objects.
@@ -313,6 +314,11 @@ impl Objects for Directory {
     async fn create(&self, key: &str, body: Bytes) -> Result<Created> {
         let key = key.to_owned();
         self.blocking(move |directory| directory.create_now(&key, &body)).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, _: Published) -> Result<()> {
+        let key = key.to_owned();
+        self.blocking(move |directory| directory.put_now(&key, &body)).await
     }
 
     async fn get(&self, key: &str, at_most: usize) -> Result<Option<Bytes>> {

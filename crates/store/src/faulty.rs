@@ -132,6 +132,10 @@ impl Store for FaultyStore {
         self.meet(self.inner.between(job, from, to)).await
     }
 
+    async fn oldest(&self) -> Result<Option<Timestamp>> {
+        self.meet(self.inner.oldest()).await
+    }
+
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
         self.meet(self.inner.read(evidence)).await
     }

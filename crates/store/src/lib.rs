@@ -75,6 +75,13 @@ pub trait Store: Debug + Send + Sync {
     /// Bodies may be left out.
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>>;
 
+    /// From when on evidence of any job is kept, as its oldest piece shows: what happened before may have been removed.
+    /// `None` if there is none at all.
+    async fn oldest(&self) -> Result<Option<Timestamp>> {
+        let all = self.between(None, Timestamp::MIN, Timestamp::MAX).await?;
+        Ok(all.first().map(|piece| piece.at))
+    }
+
     /// The same evidence with its body.
     async fn read(&self, evidence: &Evidence) -> Result<Evidence>;
 

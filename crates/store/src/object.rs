@@ -104,6 +104,10 @@ impl Store for ObjectStore {
         reading::between(&*self.objects, job, from, to).await
     }
 
+    async fn oldest(&self) -> Result<Option<Timestamp>> {
+        reading::oldest(&*self.objects).await
+    }
+
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
         reading::read(&*self.objects, evidence).await
     }

@@ -18,7 +18,7 @@ use crate::object::s3;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
-pub use crate::object::objects::ObjectMeta;
+pub use crate::object::objects::{ObjectMeta, Published};
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
@@ -286,6 +286,14 @@ impl PlainObjects {
             next = page.next.filter(|_| found.len() < at_most);
         }
         Ok(found)
+    }
+
+    /// Writes an object, in place of one that may be there. Needs the right to write, and no other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Denied`] where that right is missing.
+    pub async fn put(&self, key: &str, body: bytes::Bytes, published: Published) -> Result<()> {
+        self.0.put(key, body, published).await
     }
 
     /// The first bytes of an object, at most `at_most`, for its digest; `None` if there is none.

@@ -120,6 +120,10 @@ impl Store for RetryingStore {
         self.again(|| self.inner.between(job, from, to)).await
     }
 
+    async fn oldest(&self) -> Result<Option<Timestamp>> {
+        self.again(|| self.inner.oldest()).await
+    }
+
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
         self.again(|| self.inner.read(evidence)).await
     }

@@ -103,6 +103,10 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn oldest(&self) -> Result<Option<Timestamp>> {
+        self.reading("read evidence in", evidence::oldest).await
+    }
+
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
         let wanted = evidence.clone();
         let found =

@@ -8,6 +8,7 @@ mod deliver;
 mod known;
 mod objects;
 mod outage;
+mod past;
 mod rebuild;
 mod roster;
 mod step;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::call::{self, Called, Roster};
 use tenko_core::judge::Gap;
-use tenko_core::roll::Changes;
+use tenko_core::roll::{Changes, Cursor};
 use tenko_core::{Evidence, Job, Kind, Notice, NoticeKind, Roll, RunId, Slug};
 use tenko_store::{Commit, ErrorKind, News, SharedStore, Snapshot, StoreError, Unreadable};
 use uuid::Uuid;
@@ -34,6 +35,7 @@ use objects::Seen;
 
 pub use known::up_to_now;
 pub use outage::Outage;
+pub use past::{Dues, dues};
 pub use rebuild::as_of;
 use roster::members;
 
@@ -90,6 +92,19 @@ pub struct Report {
     pub undelivered: usize,
     /// What people should know beside the verdicts.
     pub warnings: Vec<String>,
+    /// What was read, and from where on.
+    pub heard: Heard,
+}
+
+/// What a roll call read.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Evidence that was new, perhaps with some that was not, and objects that were seen.
+    pub evidence: Vec<Evidence>,
+    /// Up to where evidence had been read before.
+    pub since: Cursor,
+    /// When the roll was called before.
+    pub called_at: Option<Timestamp>,
 }
 
 /// What one reading of the store gave, and what followed from it.
@@ -100,6 +115,7 @@ struct Decision {
     jobs: BTreeMap<Slug, Job>,
     called: Called,
     seen: Seen,
+    news: Vec<Evidence>,
     warnings: Vec<String>,
 }
 
@@ -119,6 +135,7 @@ impl Checker {
                 self.sighted(outage, &mut report).await;
                 self.leave_evidence(&mut report).await;
                 self.heartbeat(&mut report, stop).await;
+                self.publish(&mut report, stop).await;
                 Ok(report)
             }
             Err(error) => {
@@ -139,7 +156,7 @@ impl Checker {
             let Snapshot { version, roll } = self.store.load().await?;
             let began = now;
             let (now, off) = self.in_step(now);
-            let previous = roll.called_at;
+            let (previous, since) = (roll.called_at, roll.cursor.clone());
             let mut decision = self.decide(roll, outage, now).await?;
             let at = decision.at;
             let batches = decision.roll.outbox.claim(holder, at);
@@ -152,6 +169,9 @@ impl Checker {
                     let done = self.deliver(held, batches, claimant).await?;
                     let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
+                    let mut evidence = decision.news;
+                    evidence.extend(decision.seen.evidence);
+                    report.heard = Heard { evidence, since, called_at: previous };
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
                     report.warnings = decision.warnings;
@@ -191,6 +211,7 @@ impl Checker {
         let evidence: Vec<&Evidence> = news.evidence.iter().chain(&seen.evidence).collect();
         self.add_reports(&mut called.notices, &evidence).await;
         roll.outbox.add(std::mem::take(&mut called.notices));
+        decision.news = news.evidence;
         Ok(decision)
     }
 
@@ -223,7 +244,8 @@ impl Checker {
         roster::mark_configured(&mut roll, &self.config);
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
-        Ok(Decision { at: now, roll, jobs: members.jobs, called, seen, warnings: members.warnings })
+        let (jobs, warnings) = (members.jobs, members.warnings);
+        Ok(Decision { at: now, roll, jobs, called, seen, news: Vec::new(), warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no

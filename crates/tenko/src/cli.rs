@@ -48,6 +48,7 @@ pub enum Command {
     Jobs(command::jobs::Jobs),
     Show(command::show::Show),
     Log(command::log::Log),
+    Gaps(command::gaps::Gaps),
     Pause(command::pause::Pause),
     Resume(command::pause::Resume),
     Forget(command::pause::Forget),

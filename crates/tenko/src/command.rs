@@ -4,6 +4,7 @@ pub mod aws;
 pub mod check;
 pub mod config;
 pub mod flush;
+pub mod gaps;
 pub mod help;
 pub mod init;
 pub mod jobs;
@@ -44,6 +45,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 Command::Jobs(jobs) => jobs.execute(&common).await,
                 Command::Show(show) => show.execute(&common).await,
                 Command::Log(log) => log.execute(&common).await,
+                Command::Gaps(gaps) => gaps.execute(&common).await,
                 Command::Pause(pause) => pause.execute(&common).await,
                 Command::Resume(resume) => resume.execute(&common).await,
                 Command::Forget(forget) => forget.execute(&common).await,

@@ -16,6 +16,7 @@ mod object;
 mod parse;
 mod pending;
 mod problem;
+mod publish;
 mod read;
 mod schema;
 mod shape;
@@ -70,6 +71,8 @@ pub struct Config {
     pub checker: CheckerOptions,
     /// The wrapper.
     pub run: RunOptions,
+    /// Where a status page is written, if one is.
+    pub publish: Option<PublishOptions>,
     /// The file that it was read from.
     pub source: Option<PathBuf>,
     /// What is probably not meant, each with its place, as a person reads it.
@@ -119,6 +122,22 @@ pub struct RunOptions {
     pub report_timeout: Option<Duration>,
 }
 
+/// What concerns the status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// The bucket or directory in which it is written.
+    pub url: String,
+    /// Its title, if it has one of its own.
+    pub title: Option<String>,
+    /// How old it may become although nothing changed.
+    pub every: SignedDuration,
+}
+
+impl PublishOptions {
+    /// How old a page may become if nobody says otherwise.
+    pub const EVERY: SignedDuration = SignedDuration::from_hours(1);
+}
+
 /// What a configuration may ask of the world around it.
 #[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct Outside<'a> {
@@ -142,6 +161,7 @@ impl Default for Config {
             jobs: BTreeMap::new(),
             checker: CheckerOptions::default(),
             run: RunOptions::default(),
+            publish: None,
             source: None,
             warnings: Vec::new(),
             references: References::new(),

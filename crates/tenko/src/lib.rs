@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod notify;
 pub mod place;
 pub mod printer;
+pub mod publish;
 pub mod report;
 pub mod secret;
 pub mod telemetry;

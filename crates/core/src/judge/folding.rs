@@ -33,7 +33,7 @@ enum Moment {
 
 /// What is replayed.
 #[derive(Clone, Copy)]
-enum Item<'a> {
+pub(super) enum Item<'a> {
     Start(UnderWay),
     Answer(&'a Answer),
 }
@@ -46,6 +46,14 @@ impl Item<'_> {
             Self::Answer(answer) => (answer.at, true, answer.run, answer.kind.word()),
         }
     }
+}
+
+/// Answers, the starts of their runs, and further starts, in the order in which they are replayed.
+pub(super) fn in_order(answers: &[Answer], running: impl Iterator<Item = UnderWay>) -> Vec<Item<'_>> {
+    let starts = answers.iter().filter_map(Answer::under_way).chain(running);
+    let mut items: Vec<Item<'_>> = starts.map(Item::Start).chain(answers.iter().map(Item::Answer)).collect();
+    items.sort_by_key(Item::order);
+    items
 }
 
 impl<'a> Folding<'a> {
@@ -68,12 +76,8 @@ impl<'a> Folding<'a> {
 
     /// Goes through answers and runs in the order of their own time, up to `until`.
     pub(super) fn replay(&mut self, answers: &[Answer], running: &[UnderWay], until: Timestamp) {
-        let starts = answers.iter().filter_map(Answer::under_way);
-        let starts = starts.chain(running.iter().copied().filter(|run| run.started <= until));
-        let mut items: Vec<Item<'_>> =
-            starts.map(Item::Start).chain(answers.iter().map(Item::Answer)).collect();
-        items.sort_by_key(Item::order);
-        for item in items {
+        let running = running.iter().copied().filter(|run| run.started <= until);
+        for item in in_order(answers, running) {
             match item {
                 Item::Start(start) => {
                     self.advance(start.started);
@@ -90,15 +94,38 @@ impl<'a> Folding<'a> {
 
     /// Lets time pass up to, and without, `to`: of an answer and a deadline at the same moment the answer comes first.
     pub(super) fn advance(&mut self, to: Timestamp) {
+        self.advance_telling(to, |_, _, _| {});
+    }
+
+    /// The same, and tells of each thing that time brought about: the fold before it and after it, and when a run
+    /// overran, if that is what it was; else dues were missed.
+    pub(super) fn advance_telling(
+        &mut self,
+        to: Timestamp,
+        mut tell: impl FnMut(&Fold, &Fold, Option<(RunId, Timestamp)>),
+    ) {
         while let Some((at, moment)) = self.next() {
             if at >= to {
                 break;
             }
-            match moment {
-                Moment::Overran { run, deadline } => self.overran(run, deadline, at),
-                Moment::Missed { due, deadline } => self.miss(due, deadline, to),
-            }
+            let before = self.fold;
+            let overran = match moment {
+                Moment::Overran { run, deadline } => {
+                    self.overran(run, deadline, at);
+                    Some((run, deadline))
+                }
+                Moment::Missed { due, deadline } => {
+                    self.miss(due, deadline, to);
+                    None
+                }
+            };
+            tell(&before, &self.fold, overran);
         }
+    }
+
+    /// What follows from everything up to here.
+    pub(super) fn fold(&self) -> &Fold {
+        &self.fold
     }
 
     /// When time alone next brings something about.
@@ -131,7 +158,8 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn badness(&self, answer: &Answer) -> Option<Reason> {
+    /// Why an answer is none that counts, if it is not.
+    pub(super) fn badness(&self, answer: &Answer) -> Option<Reason> {
         match answer.kind {
             Kind::Fail(_) if answer.bad_evidence => Some(Reason::BadEvidence),
             Kind::Fail(_) => Some(Reason::Failed),
@@ -267,9 +295,14 @@ impl<'a> Folding<'a> {
     }
 
     fn comes_early(&self, at: Timestamp, due: Timestamp) -> bool {
-        let ahead = due.duration_since(at);
-        ahead <= self.job.limits.early && ahead <= early_of(self.job, self.fold.anchor, due)
+        comes_early(self.job, self.fold.anchor, at, due)
     }
+}
+
+/// Whether an answer at `at` came so shortly before `due` that it answers it.
+pub(super) fn comes_early(job: &Job, anchor: Timestamp, at: Timestamp, due: Timestamp) -> bool {
+    let ahead = due.duration_since(at);
+    ahead <= job.limits.early && ahead <= early_of(job, anchor, due)
 }
 
 /// By when `due` had to be answered, as far as is known.

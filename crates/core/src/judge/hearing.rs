@@ -196,7 +196,7 @@ impl<'a> Hearing<'a> {
 }
 
 /// Exit codes that the job counts as clean are successes.
-fn meaning(job: &Job, kind: Kind) -> Kind {
+pub(super) fn meaning(job: &Job, kind: Kind) -> Kind {
     match kind {
         Kind::Fail(Some(Exit::Code(code))) if job.limits.clean_exit.contains(&code) => Kind::Success,
         kind => kind,

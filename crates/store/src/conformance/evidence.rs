@@ -285,6 +285,19 @@ pub async fn between_keeps_to_one_job(fresh: &Fresh, _: Suite) {
     assert_eq!(of("nobody").await, []);
 }
 
+/// Of all jobs, and whatever was added first.
+pub async fn the_oldest_evidence_shows_from_when_on_it_is_kept(fresh: &Fresh, _: Suite) {
+    let oldest = async || fresh.store.oldest().await.expect("the oldest evidence is found");
+    assert_eq!(oldest().await, None);
+    let now = now();
+    append(&fresh.store, &[evidence("job", Kind::Success, now)]).await;
+    assert_eq!(oldest().await, Some(now));
+    let earlier =
+        [evidence("b", Kind::Start, after(now, -20)), evidence("a", Kind::Success, after(now, -10))];
+    append(&fresh.store, &earlier).await;
+    assert_eq!(oldest().await, Some(after(now, -20)));
+}
+
 /// Clocks can be wrong by decades.
 pub async fn between_finds_evidence_of_any_age(fresh: &Fresh, _: Suite) {
     let moments =

@@ -10,11 +10,13 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{
+    Attribute, Attributes, Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+};
 
 use super::answer;
 use super::connection::TheirClock;
-use super::objects::{After, Created, ObjectMeta, Objects, PAGE, Page};
+use super::objects::{After, Created, ObjectMeta, Objects, PAGE, Page, Published};
 use super::rights::{Doing, Rights};
 use super::too_long;
 use crate::Result;
@@ -117,6 +119,16 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
                 Err(error) => return Err(self.failed(Doing::Write, key, &error)),
             }
         }
+    }
+
+    async fn put(&self, key: &str, body: Bytes, published: Published) -> Result<()> {
+        let attributes = Attributes::from_iter([
+            (Attribute::ContentType, published.content_type.to_owned()),
+            (Attribute::CacheControl, format!("max-age={}", published.max_age)),
+        ]);
+        let options = PutOptions { mode: PutMode::Overwrite, attributes, ..PutOptions::default() };
+        let put = self.store.put_opts(&self.path(key)?, PutPayload::from(body), options).await;
+        put.map(drop).map_err(|error| self.failed(Doing::Write, key, &error))
     }
 
     async fn get(&self, key: &str, at_most: usize) -> Result<Option<Bytes>> {

@@ -28,6 +28,10 @@ pub(crate) trait Objects: Debug + Send + Sync {
     /// Creates an object, durably, if there is none under this key.
     async fn create(&self, key: &str, body: Bytes) -> Result<Created>;
 
+    /// Writes an object, in place of one that may be there: for what is published, never for what is kept. Whoever reads
+    /// meanwhile finds the one or the other, whole.
+    async fn put(&self, key: &str, body: Bytes, published: Published) -> Result<()>;
+
     /// The object, if there is one. One longer than `at_most` is an error before its bytes are kept.
     async fn get(&self, key: &str, at_most: usize) -> Result<Option<Bytes>>;
 
@@ -40,6 +44,15 @@ pub(crate) trait Objects: Debug + Send + Sync {
 
     /// Removes an object; one that is not there is removed already.
     async fn delete(&self, key: &str) -> Result<()>;
+}
+
+/// What a place that serves objects to browsers says with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its media type, such as `text/html; charset=utf-8`.
+    pub content_type: &'static str,
+    /// For how many seconds a copy may be shown.
+    pub max_age: u32,
 }
 
 /// What became of the wish to create an object.

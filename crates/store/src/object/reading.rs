@@ -79,6 +79,21 @@ pub(super) async fn between(
     Ok(found)
 }
 
+/// When the evidence was sent that was sent first: a lifecycle rule goes by that. One request, unless other things lie
+/// before it.
+pub(super) async fn oldest(objects: &dyn Objects) -> Result<Option<Timestamp>> {
+    let mut next = Some((After::Key(EVIDENCE.to_owned()), 1));
+    while let Some((after, limit)) = next {
+        let page = objects.list(EVIDENCE, &after, limit).await?;
+        let keys = page.objects.iter().filter_map(|object| object.key.parse::<EvidenceKey>().ok());
+        if let Some(first) = keys.map(|key| key.sent).min() {
+            return Ok(Some(first));
+        }
+        next = page.next.map(|after| (after, PAGE));
+    }
+    Ok(None)
+}
+
 /// All objects that lie where evidence does, from a moment of sending.
 async fn list(objects: &dyn Objects, from: Option<Timestamp>) -> Result<Vec<ObjectMeta>> {
     let start = from.map_or_else(|| EVIDENCE.to_owned(), layout::start_after);

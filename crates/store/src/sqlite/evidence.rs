@@ -129,6 +129,17 @@ pub(super) fn between(
     pieces(connection, &sql, params![from / DAY, to / DAY, from, to, job.map(Slug::as_str)])
 }
 
+/// When the oldest evidence happened. By the index: first the day, then the piece.
+pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = format!(
+        "with first as (
+             select min((select min(e.at / {DAY}) from evidence e where e.job = j.id)) as day from jobs j)
+         select min(e.at) from first, jobs j cross join evidence e where e.job = j.id and e.at / {DAY} = first.day"
+    );
+    let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+    found.map(moment).transpose()
+}
+
 /// Times are kept in whole milliseconds: of those the first that is not before `moment`.
 fn rounded_up(moment: Timestamp) -> i64 {
     let millis = moment.as_millisecond();

@@ -70,6 +70,17 @@ pub(super) static TOP: &[Key] = &[
     key("jobs", Form::Named(JOB), "What is expected to run, by name."),
     key("checker", Form::Table(CHECKER), "The roll call itself."),
     key("run", Form::Table(RUN), "The wrapper, tenko run."),
+    key(
+        "publish",
+        Form::Short(&Form::Text, PUBLISH),
+        "Where each roll call writes a status page: s3://bucket/prefix, gs://, az://, file:///dir.",
+    ),
+];
+
+static PUBLISH: &[Key] = &[
+    key("url", Form::Text, "Where the page is written: s3://bucket/prefix, gs://, az://, file:///dir."),
+    key("title", Form::Text, "The title of the page. Default: Tenko."),
+    key("every", Form::Duration, "It is written at least this often, also if nothing changed. Default: 1h."),
 ];
 
 macro_rules! job_keys {

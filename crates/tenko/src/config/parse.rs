@@ -15,7 +15,7 @@ use super::jobs::{self, Surroundings};
 use super::problem::{self, ConfigErrors, Problem};
 use super::read::{self, Reading};
 use super::source::Source;
-use super::{CheckerOptions, Config, Outside, RunOptions, keys, shape};
+use super::{CheckerOptions, Config, Outside, RunOptions, keys, publish, shape};
 use crate::aws::secrets::Answers;
 
 /// More output than this in evidence helps nobody, in bytes.
@@ -65,6 +65,7 @@ fn meaning(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Config {
     read_jobs(reading, top, &mut config);
     config.checker = checker(reading, top, &mut config.references);
     config.run = run(reading, top);
+    config.publish = publish::publish(reading, top, config.store.as_deref());
     config
 }
 

@@ -33,6 +33,7 @@ pub(super) fn secrets(table: &DeTable<'_>, keys: &[Key], found: &mut Vec<Range<u
 fn secrets_of(value: &Spanned<DeValue<'_>>, form: &Form, found: &mut Vec<Range<usize>>) {
     match (form, value.get_ref()) {
         (Form::Table(keys) | Form::Short(_, keys), DeValue::Table(table)) => secrets(table, keys, found),
+        (Form::Short(Form::Text, _), DeValue::String(_)) => {}
         (Form::Named(keys), DeValue::Table(tables)) => {
             tables.values().for_each(|table| secrets_of(table, &Form::Table(keys), found));
         }

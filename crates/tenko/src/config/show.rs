@@ -46,6 +46,13 @@ impl Page<'_> {
         }
         self.pair("timezone", config.time_zone.iana_name().unwrap_or("UTC"));
         self.pair("language", word(config.language));
+        if let Some(publish) = &config.publish {
+            self.pair("publish.url", without_password(&publish.url));
+            if let Some(title) = &publish.title {
+                self.pair("publish.title", &**title);
+            }
+            self.pair("publish.every", format!("{:#}", publish.every));
+        }
         if !config.notify.is_empty() {
             self.pair("notify", names(&config.notify));
         }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "init",
     "run",
     "ping",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 18] = [
     "jobs",
     "show",
     "log",
+    "gaps",
     "pause",
     "resume",
     "forget",
