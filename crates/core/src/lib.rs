@@ -7,6 +7,7 @@
 
 pub mod call;
 pub mod evidence;
+pub mod flaw;
 pub mod format;
 pub mod job;
 pub mod judge;
@@ -19,6 +20,7 @@ pub mod schedule;
 pub mod state;
 
 pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId};
+pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};
 pub use name::{ChannelName, Slug};
