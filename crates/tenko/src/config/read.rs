@@ -57,6 +57,11 @@ pub(super) fn number(table: &DeTable<'_>, key: &str, low: u32, high: u32) -> Opt
     shape::number(table.get(key)?.get_ref(), low, high)
 }
 
+/// `true` or `false`.
+pub(super) fn flag(table: &DeTable<'_>, key: &str) -> Option<bool> {
+    table.get(key)?.get_ref().as_bool()
+}
+
 /// The entries of a table of tables, with the places of their names.
 pub(super) fn tables<'t, 'i>(
     table: &'t DeTable<'i>,

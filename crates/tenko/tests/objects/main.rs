@@ -5,8 +5,10 @@
 mod bucket;
 
 mod blind;
+mod checks;
 mod dry;
 mod files;
 mod quality;
 mod requests;
 mod timeline;
+mod wildcards;
