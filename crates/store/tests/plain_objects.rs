@@ -110,3 +110,11 @@ async fn the_same_content_is_recognised() {
     // Tags tell, but for the one that has none.
     assert!(server.count(Ask::Get) <= 2);
 }
+
+#[tokio::test]
+async fn the_folders_that_consoles_make_are_no_objects() {
+    let (server, _place, [bucket, _]) = both().await;
+    server.put("a/", "");
+    assert_eq!(keys(&bucket.list_flat("a/", 1000).await.unwrap().objects), ["a/1.txt", "a/2.txt", "a/z.txt"]);
+    assert_eq!(bucket.page("a/", "").await.unwrap().objects.len(), 5);
+}

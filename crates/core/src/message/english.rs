@@ -163,8 +163,9 @@ fn too_few(object: &str, found: u64, counted: u64, wanted: u64) -> String {
     if counted == found {
         return format!("only {found_in_words} {object}; {wanted} or more are expected");
     }
+    let count = if counted == 1 { "counts" } else { "count" };
     format!(
-        "{found_in_words} {object}, but only {counted} of them count as large and new enough; {wanted} or more are expected"
+        "{found_in_words} {object}, but only {counted} of them {count} as large and new enough; {wanted} or more are expected"
     )
 }
 

@@ -58,7 +58,8 @@ impl PlainObjects {
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) where the right to list is missing.
     pub async fn page(&self, prefix: &str, after: &str) -> Result<SomeObjects> {
         let page = self.0.list(prefix, &After::Key(after.to_owned()), PAGE).await?;
-        Ok(SomeObjects { objects: page.objects, complete: page.next.is_none() })
+        let objects = page.objects.into_iter().filter(is_no_folder).collect();
+        Ok(SomeObjects { objects, complete: page.next.is_none() })
     }
 
     /// The objects of which the key begins with `prefix` and has no `/` behind it, those of one directory, page by page;
@@ -71,7 +72,7 @@ impl PlainObjects {
         let mut next = Some(After::Key(String::new()));
         while let Some(after) = next.as_ref().filter(|_| objects.len() < at_most) {
             let page = self.0.list_flat(prefix, after, PAGE).await?;
-            objects.extend(page.objects);
+            objects.extend(page.objects.into_iter().filter(is_no_folder));
             next = page.next;
         }
         Ok(SomeObjects { objects, complete: next.is_none() })
@@ -104,4 +105,9 @@ impl PlainObjects {
         }
         Ok(Some(true))
     }
+}
+
+/// Consoles make folders as empty objects of which the key ends in a slash; lists spell such an end `%`.
+fn is_no_folder(object: &ObjectMeta) -> bool {
+    !object.key.ends_with("/%")
 }

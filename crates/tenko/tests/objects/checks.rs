@@ -36,7 +36,7 @@ async fn at_06_00_it_is_down_because_a_part_is_missing() {
     morning.upload("24 05:20", "2026-11-24/part-2", "ok");
     assert_eq!(morning.at("24 05:30").await, "new");
     assert_eq!(morning.at("24 06:30").await, "down bad_evidence since 24 06:00");
-    insta::assert_snapshot!(morning.said("down"), @"");
+    insta::assert_snapshot!(morning.said("down"), @"2 objects match s3://tenko-test/2026-11-24/part-*, but only 1 of them counts as large and new enough; 3 or more are expected");
     assert_eq!(morning.at("24 06:40").await, "down");
     morning.upload("24 06:50", "2026-11-24/part-3", "ok");
     assert_eq!(morning.at("24 06:55").await, "down");
@@ -83,7 +83,7 @@ async fn generations_that_are_kept_are_counted_by_their_age() {
     morning.s3.remove("db/2026-11-22.gz");
     morning.s3.remove("db/2026-11-23.gz");
     assert_eq!(morning.at("24 06:30").await, "down bad_evidence since 24 06:00");
-    insta::assert_snapshot!(morning.said("down"), @"");
+    insta::assert_snapshot!(morning.said("down"), @"3 objects match s3://tenko-test/db/*.gz, but only 2 of them count as large and new enough; 3 or more are expected");
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn the_same_content_again_is_bad_evidence() {
     morning.asked();
     morning.dump(24, "two");
     assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
-    insta::assert_snapshot!(morning.said("down"), @"");
+    insta::assert_snapshot!(morning.said("down"), @"s3://tenko-test/db/2026-11-24.gz has the same content as s3://tenko-test/db/2026-11-23.gz; a change is expected");
     // That of today, and that of the day before.
     assert_eq!(morning.asked(), (2, 0));
     // Once more the same, but not the same as two days before.
@@ -148,7 +148,7 @@ async fn one_that_shrank_too_much_is_bad_evidence() {
     assert_eq!(morning.at("23 05:30").await, "up");
     morning.dump(24, &"x".repeat(639));
     assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
-    insta::assert_snapshot!(morning.said("down"), @"");
+    insta::assert_snapshot!(morning.said("down"), @"s3://tenko-test/db/2026-11-24.gz has 639 bytes, 20.1% less than s3://tenko-test/db/2026-11-23.gz with 800 bytes; at most 20% less is allowed");
     // It is the last good one that counts, not the bad one of yesterday.
     morning.dump(25, &"x".repeat(600));
     assert_eq!(morning.at("25 05:30").await, "down");
@@ -165,7 +165,7 @@ async fn so_many_bytes_less_may_be_allowed_as_well() {
     assert_eq!(morning.at("23 05:30").await, "up since 23 05:20");
     morning.dump(24, &"x".repeat(799));
     assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
-    insta::assert_snapshot!(morning.said("down"), @"");
+    insta::assert_snapshot!(morning.said("down"), @"s3://tenko-test/db/2026-11-24.gz has 799 bytes, 101 bytes less than s3://tenko-test/db/2026-11-23.gz with 900 bytes; at most 100 bytes less is allowed");
 }
 
 #[tokio::test]
