@@ -119,7 +119,7 @@ pub(super) static JOB: &[Key] = job_keys!(
     ),
     key(
         "min_count",
-        Form::Number(1, u32::MAX),
+        Form::Number(1, 100_000),
         "So many objects that match make an answer; fewer are bad evidence."
     ),
     key(

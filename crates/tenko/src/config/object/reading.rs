@@ -35,7 +35,7 @@ pub(in crate::config) fn read(
         Ok(mut object) => {
             object.min_size = min_size;
             object.max_age = max_age;
-            object.min_count = read::number(table, "min_count", 1, u32::MAX);
+            object.min_count = read::number(table, "min_count", 1, 100_000);
             object.changed = read::flag(table, "changed").unwrap_or(false);
             object.shrink_at_most = shrink_at_most;
             check(reading, table, &object);
