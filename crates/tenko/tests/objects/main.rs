@@ -10,5 +10,6 @@ mod dry;
 mod files;
 mod quality;
 mod requests;
+mod same;
 mod timeline;
 mod wildcards;
