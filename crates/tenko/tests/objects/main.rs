@@ -4,6 +4,7 @@
 
 mod bucket;
 
+mod backups;
 mod blind;
 mod checks;
 mod dry;
