@@ -10,7 +10,8 @@ use futures::{TryStreamExt, stream};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
-    CommonPrefix, DeleteObjectInput, DeleteObjectOutput, ETag, GetObjectInput, GetObjectOutput,
+    CommonPrefix, DeleteObjectInput, DeleteObjectOutput, ETag, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
     HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput,
     PutObjectOutput, StreamingBlob, Timestamp,
 };
@@ -163,6 +164,20 @@ impl S3 for Backend {
             Ok(())
         })?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.with(&request.input.bucket, |_| Ok(S3Response::new(GetBucketLocationOutput::default())))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.with(&request.input.bucket, |_| Ok(S3Response::new(HeadBucketOutput::default())))
     }
 
     async fn list_objects_v2(
