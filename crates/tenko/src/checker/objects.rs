@@ -9,6 +9,7 @@ mod known;
 mod plan;
 mod survey;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -62,40 +63,56 @@ pub(super) async fn look_back(
 
 async fn look_with(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, view: View) -> Seen {
     let mut waiting = cases(config, jobs, roll, view);
-    let mut places: BTreeMap<String, (Bucket, Known)> = BTreeMap::new();
-    for case in &waiting {
-        let url = case.object.url();
-        if !places.contains_key(&url) {
-            let bucket = Bucket::open(&url, &config.checker.objects).await;
-            places.insert(url, (bucket, Known::default()));
-        }
-    }
+    let mut places = places(&waiting, config).await;
     let mut seen = Seen::default();
     for _ in 0..MOST_ROUNDS {
-        let mut wanted: BTreeMap<String, BTreeSet<Want>> = BTreeMap::new();
-        waiting.retain(|case| {
-            let url = case.object.url();
-            let found = judge::judge(case, &places[&url].1);
-            if found.wants.is_empty() {
-                seen.evidence.extend(found.evidence);
-                seen.blind.extend(found.problem.map(|problem| (case.job.slug.clone(), problem)));
-                return false;
-            }
-            wanted.entry(url).or_default().extend(found.wants);
-            true
-        });
-        if waiting.is_empty() {
-            break;
-        }
+        let mut wanted = judge_those(&mut waiting, &places, &mut seen);
         let asking = places.iter_mut().filter_map(|(url, (bucket, known))| {
             let wants = wanted.remove(url)?;
             Some(bucket.find_out(wants, known))
         });
         futures::future::join_all(asking).await;
+        if waiting.is_empty() {
+            break;
+        }
     }
-    let restless = waiting.iter().map(|case| (case.job.slug.clone(), restless(case)));
-    seen.blind.extend(restless);
+    seen.blind.extend(waiting.iter().map(|case| (case.job.slug.clone(), restless(case))));
     seen
+}
+
+/// Buckets and directories by their URL, with what is known of each.
+type Places = BTreeMap<String, (Bucket, Known)>;
+
+async fn places(cases: &[Case<'_>], config: &Config) -> Places {
+    let mut places = Places::new();
+    for case in cases {
+        if let Entry::Vacant(place) = places.entry(case.object.url()) {
+            let bucket = Bucket::open(place.key(), &config.checker.objects).await;
+            place.insert((bucket, Known::default()));
+        }
+    }
+    places
+}
+
+/// Judges the jobs of which enough is known, and says what has to be known of the others, by place.
+fn judge_those(
+    waiting: &mut Vec<Case<'_>>,
+    places: &Places,
+    seen: &mut Seen,
+) -> BTreeMap<String, BTreeSet<Want>> {
+    let mut wanted: BTreeMap<String, BTreeSet<Want>> = BTreeMap::new();
+    waiting.retain(|case| {
+        let url = case.object.url();
+        let found = judge::judge(case, &places[&url].1);
+        if found.wants.is_empty() {
+            seen.evidence.extend(found.evidence);
+            seen.blind.extend(found.problem.map(|problem| (case.job.slug.clone(), problem)));
+            return false;
+        }
+        wanted.entry(url).or_default().extend(found.wants);
+        true
+    });
+    wanted
 }
 
 fn restless(case: &Case<'_>) -> String {

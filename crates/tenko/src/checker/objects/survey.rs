@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _};
-use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
+use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, SomeObjects, open_objects};
 use tenko_store::{ErrorKind, StoreError};
 
 use super::known::{Known, Trouble, Want};
@@ -89,39 +89,40 @@ impl Bucket {
     async fn sweep(&self, keys: Vec<String>) -> Vec<Fact> {
         let (mut facts, mut left) = (Vec::new(), keys.as_slice());
         loop {
-            let (prefix, behind) = plan::beginning(left);
-            if self.may_not_list.load(Ordering::Relaxed) {
-                break;
-            }
-            let page = match self.ask(&prefix, async |objects| objects.page(&prefix, &behind).await).await {
-                Ok(page) => page,
-                Err(trouble) if trouble.refused => {
-                    self.may_not_list.store(true, Ordering::Relaxed);
-                    break;
-                }
+            let next = match self.page(left).await {
+                Ok(Some(page)) => told(left, &page, &mut facts),
+                Ok(None) => Next::OneByOne(0),
                 Err(trouble) => {
-                    let blind = |key: &String| Fact::Object(key.clone(), Err(trouble.clone()));
-                    facts.extend(left.iter().map(blind));
+                    facts.extend(left.iter().map(|key| Fact::Object(key.clone(), Err(trouble.clone()))));
+                    Next::Done
+                }
+            };
+            match next {
+                Next::Done => return facts,
+                Next::GoOn(told) => left = &left[told..],
+                Next::OneByOne(told) => {
+                    let heads = left[told..].iter().cloned().map(|key| self.head(key));
+                    let heads = futures::stream::iter(heads).buffer_unordered(AT_ONCE);
+                    facts.extend(heads.collect::<Vec<_>>().await);
                     return facts;
                 }
-            };
-            let last = page.objects.last().map(|last| last.key.clone()).unwrap_or_default();
-            let next = plan::after_page(left, (!page.complete).then_some(&*last));
-            let told = match next {
-                Next::Done => left.len(),
-                Next::GoOn(told) | Next::OneByOne(told) => told,
-            };
-            facts.extend(
-                left[..told].iter().map(|key| Fact::Object(key.clone(), Ok(in_page(&page.objects, key)))),
-            );
-            left = &left[told..];
-            if !matches!(next, Next::GoOn(_)) {
-                break;
             }
         }
-        let heads = left.to_vec().into_iter().map(|key| self.head(key));
-        facts.extend(futures::stream::iter(heads).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
-        facts
+    }
+
+    /// A page that begins with the first of some keys; `None` where lists are refused.
+    async fn page(&self, keys: &[String]) -> Result<Option<SomeObjects>, Trouble> {
+        if self.may_not_list.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let (prefix, behind) = plan::beginning(keys);
+        match self.ask(&prefix, async |objects| objects.page(&prefix, &behind).await).await {
+            Err(trouble) if trouble.refused => {
+                self.may_not_list.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            page => page.map(Some),
+        }
     }
 
     /// One key. Where HEAD is refused, a list may tell: to whoever may not read, and of what is not there.
@@ -199,6 +200,18 @@ impl Trouble {
         let refused = missing_right || error.kind() == ErrorKind::Unfit;
         Self { problem: crate::error::chain(error), hint, refused }
     }
+}
+
+/// Notes what a page tells of keys.
+fn told(keys: &[String], page: &SomeObjects, facts: &mut Vec<Fact>) -> Next {
+    let last = page.objects.last().map_or("", |last| &last.key);
+    let next = plan::after_page(keys, (!page.complete).then_some(last));
+    let told = match next {
+        Next::Done => keys.len(),
+        Next::GoOn(told) | Next::OneByOne(told) => told,
+    };
+    facts.extend(keys[..told].iter().map(|key| Fact::Object(key.clone(), Ok(in_page(&page.objects, key)))));
+    next
 }
 
 fn in_page(objects: &[ObjectMeta], key: &str) -> Option<ObjectMeta> {
