@@ -77,14 +77,61 @@ async fn the_same_from_list_and_from_head(jobs: usize, uploads: &[Upload]) {
     assert!(from_head.iter().all(|line| line.ends_with("None")), "{from_head:?}");
 }
 
+/// Keys with wildcards and checks of all kinds, of which several dues share some.
+const PATTERNS: [&str; 6] = [
+    "{date}/part-*\"\nmin_count = 2",
+    "all/*.gz\"\nmin_count = 2\nmax_age = \"30h\"\nmin_size = 1",
+    "all/?.gz\"\nshrink_at_most = \"40%\"\nchanged = true",
+    "{%Y-%m}/*\"\nmax_age = \"26h\"\nshrink_at_most = 1",
+    "all/latest\"\nmax_age = \"26h\"",
+    "{date}/part-?\"\nshrink_at_most = \"10%\"\nmin_size = 1\nfailures = 2",
+];
+
+fn any_key() -> impl Strategy<Value = String> {
+    prop_oneof!["2026-11-2[0-5]/part-[1-3]", "all/[a-e]\\.gz", Just("all/latest".to_owned()), "2026-11/[a-e]",]
+}
+
+/// Calls the roll twice each time, while objects come: the second one finds nothing to change and to tell.
+async fn nothing_new_at_the_same_time(uploads: &[(String, (u8, u8), String)]) {
+    let job = |pattern: &str| {
+        format!("cron = \"0 5 * * *\"\ngrace = \"1h\"\nobject = \"s3://tenko-test/{pattern}\n")
+    };
+    let others = (1..PATTERNS.len()).map(|number| format!("[jobs.other{number}]\n{}", job(PATTERNS[number])));
+    let morning = Morning::with(&(job(PATTERNS[0]) + &others.collect::<String>())).await;
+    let mut coming: Vec<_> = uploads.iter().collect();
+    coming.sort_by_key(|(_, moment, _)| *moment);
+    let mut coming = coming.into_iter().peekable();
+    for (day, hour) in (20..=25u8).flat_map(|day| [4u8, 5, 6, 12, 23].map(|hour| (day, hour))) {
+        while let Some((key, (day, hour), body)) = coming.next_if(|(_, moment, _)| *moment < (day, hour)) {
+            morning.upload(&format!("{day} {hour:02}:17"), key, body);
+        }
+        let time = format!("{day} {hour:02}:30");
+        morning.roll_call(&time).await;
+        morning.notices();
+        let again = morning.roll_call(&time).await;
+        assert_eq!(again.changes.flips, [], "{time}");
+        assert_eq!(morning.told(), [""; 0], "{time}");
+    }
+}
+
+fn run(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn the_same_roll_call_answered_from_list_and_from_head_gives_the_same_verdicts(
         (jobs, uploads) in (5usize..40).prop_flat_map(|jobs| (Just(jobs), uploads(jobs)))
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(the_same_from_list_and_from_head(jobs, &uploads));
+        run(the_same_from_list_and_from_head(jobs, &uploads));
+    }
+
+    #[test]
+    fn whoever_calls_the_roll_twice_learns_nothing_more(
+        uploads in prop::collection::vec((any_key(), (20..=25u8, 0..24u8), "[ab]{0,5}"), 0..40)
+    ) {
+        run(nothing_new_at_the_same_time(&uploads));
     }
 }

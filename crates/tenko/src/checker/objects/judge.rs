@@ -207,8 +207,10 @@ impl<'a> Case<'a> {
         let mut likely = None;
         for previous in self.previous(matching, newest, known) {
             let previous = previous?;
-            let is_last = self.last_success.is_some_and(|last| last.run == self.run(previous, None));
-            if is_last {
+            let is_of = |last: Heard| {
+                last.run == self.run(previous, None) || last.run == self.run(previous, Some(last.at))
+            };
+            if self.last_success.is_some_and(is_of) {
                 return Ok(Some(previous));
             }
             let large_enough = self.object.min_size.is_none_or(|least| previous.size >= least);
@@ -234,9 +236,10 @@ impl<'a> Case<'a> {
         let shared = matching.objects.iter().rev().copied();
         let shared = shared.filter(move |object| !matching.own && object.last_modified < before_this).map(Ok);
         let mut last = matching.keys.clone();
-        let keys = self.dues_before(matching.due).take(MOST_WALKED).filter_map(move |due| {
+        let walked = if self.object.is_dated() { MOST_WALKED } else { 0 };
+        let keys = self.dues_before(matching.due).take(walked).filter_map(move |due| {
             let keys = self.keys(due);
-            (self.object.is_dated() && keys != last).then(|| {
+            (keys != last).then(|| {
                 last = keys.clone();
                 keys
             })
@@ -300,9 +303,7 @@ fn find<'k>(keys: &Keys, known: &'k Known) -> Result<Vec<&'k ObjectMeta>, Gap> {
         return known.object(key).map(|found| found.into_iter().collect());
     }
     let listing = known.listing(keys.prefix())?;
-    let mut found: Vec<&ObjectMeta> = listing.iter().filter(|object| keys.matches(&object.key)).collect();
-    found.sort_by_key(|object| (object.last_modified, &object.key));
-    Ok(found)
+    Ok(listing.iter().filter(|object| keys.matches(&object.key)).collect())
 }
 
 /// How old an object was when it was due, if it was older than that.

@@ -56,7 +56,7 @@ impl Known {
         }
     }
 
-    /// The objects of one directory of which the key begins with `prefix`.
+    /// The objects of one directory of which the key begins with `prefix`, in the order of their time.
     pub(super) fn listing(&self, prefix: &str) -> Result<&[ObjectMeta], Gap> {
         match self.listings.get(prefix) {
             Some(Ok(found)) => Ok(found),
@@ -89,7 +89,11 @@ impl Known {
     }
 
     pub(super) fn add_listing(&mut self, prefix: &str, found: Found<Vec<ObjectMeta>>) {
-        let found = found.map(|objects| objects.into_iter().map(in_whole_seconds).collect());
+        let found = found.map(|objects| {
+            let mut objects: Vec<ObjectMeta> = objects.into_iter().map(in_whole_seconds).collect();
+            objects.sort_unstable_by(|a, b| (a.last_modified, &a.key).cmp(&(b.last_modified, &b.key)));
+            objects
+        });
         self.listings.insert(prefix.to_owned(), found);
     }
 
