@@ -119,7 +119,7 @@ fn run(future: impl Future<Output = ()>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn the_same_roll_call_answered_from_list_and_from_head_gives_the_same_verdicts(
