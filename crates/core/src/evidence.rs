@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::flaw::Flaw;
 use crate::job::JobSpec;
 use crate::name::Slug;
 
@@ -198,6 +199,9 @@ pub struct Report {
     /// A remark: of the sender (`ping log -m`), or why a plain object counts as bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is wrong with a plain object, if that is why it counts as bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<Flaw>,
     /// Whether the run was ended because it exceeded its time-out.
     #[serde(default, skip_serializing_if = "is_false")]
     pub timed_out: bool,

@@ -8,6 +8,7 @@
 pub mod calendar;
 pub mod call;
 pub mod evidence;
+pub mod flaw;
 pub mod format;
 pub mod job;
 pub mod judge;
@@ -20,6 +21,7 @@ pub mod schedule;
 pub mod state;
 
 pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId};
+pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};
 pub use name::{ChannelName, Slug};

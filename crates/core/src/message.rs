@@ -16,6 +16,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::flaw::Flaw;
 use crate::notice::{Notice, NoticeKind};
 use crate::outbox::Batch;
 use crate::state::{MAX_FLIPS, Reason};
@@ -112,6 +113,11 @@ impl Message {
     }
 }
 
+/// What is wrong with an object, in English, without a full stop.
+pub(crate) fn flaw_in_english(flaw: &Flaw) -> String {
+    english::flaw(flaw)
+}
+
 /// The message of one notice. Times are in the notice's zone, or UTC if there is no such zone.
 pub fn compose(notice: &Notice, language: Language) -> Message {
     let words = language.words();
@@ -206,7 +212,9 @@ impl<'a> Told<'a> {
 
     /// What else was said, as one line without its full stop.
     fn remark(&self) -> Option<String> {
-        let text = line(self.notice.facts.message.as_deref()?, MAX_VALUE);
+        let facts = &self.notice.facts;
+        let flaw = facts.flaw.as_ref().map(|flaw| self.words.flaw(flaw));
+        let text = line(flaw.as_deref().or(facts.message.as_deref())?, MAX_VALUE);
         let text = text.trim_end_matches('.');
         (!text.is_empty()).then(|| text.to_owned())
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::evidence::{Evidence, Exit, Output, RunId, cut};
+use crate::flaw::Flaw;
 use crate::job::Job;
 use crate::judge::{Gap, deadline_of};
 use crate::name::{ChannelName, Slug};
@@ -119,6 +120,9 @@ pub struct Facts {
     /// [`MAX_FLIPS`](crate::state::MAX_FLIPS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flips: Option<u8>,
+    /// What is wrong with a plain object; `message` says the same in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<Flaw>,
     /// Whether the run was ended because it exceeded its time-out.
     #[serde(default)]
     pub timed_out: bool,
@@ -172,6 +176,7 @@ impl Facts {
         self.host = report.host.map(bounded);
         self.output = report.output.map(Output::bounded);
         self.message = report.message.map(bounded);
+        self.flaw = report.flaw;
         self.timed_out = report.timed_out;
         self
     }

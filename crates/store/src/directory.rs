@@ -7,7 +7,8 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -142,11 +143,17 @@ impl Directory {
         look().map_err(|error| self.failed("read", key, error))
     }
 
-    fn list_now(&self, prefix: &str, after: &str, limit: usize) -> Result<Page> {
-        let limit = limit.min(PAGE);
+    fn part_now(&self, key: &str, range: &Range<u64>) -> Result<Option<Bytes>> {
+        let read = |file: File| read_part(file, range);
+        let read = self.open_file(key).and_then(|file| file.map(read).transpose());
+        read.map_err(|error| self.failed("read", key, error))
+    }
+
+    fn list_now(&self, wanted: walk::Wanted<'_>) -> Result<Page> {
+        let limit = wanted.limit.min(PAGE);
         let root = self.open_root().map_err(|error| self.failed("list", "", error))?;
-        let mut objects =
-            walk::list(root, prefix, after, limit + 1).map_err(|error| self.failed("list", prefix, error))?;
+        let mut objects = walk::list(root, walk::Wanted { limit: limit + 1, ..wanted })
+            .map_err(|error| self.failed("list", wanted.prefix, error))?;
         let more = objects.len() > limit;
         objects.truncate(limit);
         let next = objects.last().filter(|_| more).map(|last| After::Key(last.key.clone()));
@@ -285,6 +292,13 @@ fn read_all(file: File, at_most: usize) -> io::Result<Option<Bytes>> {
     Ok((bytes.len() <= at_most).then(|| bytes.into()))
 }
 
+fn read_part(mut file: File, range: &Range<u64>) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    file.seek(io::SeekFrom::Start(range.start))?;
+    file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
 /// The directories of a key and the name in the last of them. Keys come from `layout`; this is the second lock.
 fn split(key: &str) -> io::Result<(Vec<&str>, &str)> {
     let mut parts: Vec<&str> = key.split('/').collect();
@@ -311,6 +325,10 @@ impl Objects for Directory {
         format!("file://{}", real.display())
     }
 
+    fn tags_tell_content(&self) -> bool {
+        false
+    }
+
     async fn create(&self, key: &str, body: Bytes) -> Result<Created> {
         let key = key.to_owned();
         self.blocking(move |directory| directory.create_now(&key, &body)).await
@@ -333,7 +351,23 @@ impl Objects for Directory {
 
     async fn list(&self, prefix: &str, after: &After, limit: usize) -> Result<Page> {
         let (prefix, after) = (prefix.to_owned(), after.key().to_owned());
-        self.blocking(move |directory| directory.list_now(&prefix, &after, limit)).await
+        let list = move |directory: &Self| {
+            directory.list_now(walk::Wanted { prefix: &prefix, after: &after, limit, flat: false })
+        };
+        self.blocking(list).await
+    }
+
+    async fn list_flat(&self, prefix: &str, after: &After, limit: usize) -> Result<Page> {
+        let (prefix, after) = (prefix.to_owned(), after.key().to_owned());
+        let list = move |directory: &Self| {
+            directory.list_now(walk::Wanted { prefix: &prefix, after: &after, limit, flat: true })
+        };
+        self.blocking(list).await
+    }
+
+    async fn part(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        let key = key.to_owned();
+        self.blocking(move |directory| directory.part_now(&key, &range)).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -13,12 +13,15 @@ use crate::directory::{self, Directory};
 use crate::error::{ErrorKind, StoreError};
 use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
-use crate::object::objects::{After, Objects, PAGE};
+use crate::object::objects::Objects;
 use crate::object::s3;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
+mod plain;
+
 pub use crate::object::objects::{ObjectMeta, Published};
+pub use plain::{PlainObjects, SomeObjects, open_objects};
 
 /// How a store is opened.
 #[derive(Clone, Debug, Default)]
@@ -242,62 +245,4 @@ fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
     };
     let hint = near.map_or_else(|| list.to_owned(), |near| format!("did you mean {near}:? {list}"));
     wrong(url).because(format!("{scheme}: is unknown")).hint(hint)
-}
-
-/// Objects that somebody else writes, to be judged by whether they are there.
-#[derive(Clone, Debug)]
-pub struct PlainObjects(Arc<dyn Objects>);
-
-/// Prepares to look at plain objects: a bucket or a directory. Only rights to read are needed.
-///
-/// # Errors
-/// [`ErrorKind::Config`] if the URL names neither.
-pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjects> {
-    match Target::parse(url)? {
-        Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
-        Target::Bucket(bucket) => connect(&bucket, options).map(PlainObjects),
-        Target::Memory | Target::Sqlite(_) => Err(wrong(url)
-            .because("objects lie in a bucket or a directory")
-            .hint("write s3://BUCKET/KEY or file:///PATH")),
-    }
-}
-
-impl PlainObjects {
-    /// Where they lie, as it may be shown.
-    pub fn url(&self) -> &str {
-        self.0.url()
-    }
-
-    /// What is known of the object under a key; `None` only if the server said that there is none.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Denied`] where a right is missing, which is also the answer for a missing object to whoever may not list.
-    pub async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        self.0.head(key).await
-    }
-
-    /// What is known of all objects of which the key begins with `prefix`, sorted by key, at most `at_most` of them.
-    pub async fn list(&self, prefix: &str, at_most: usize) -> Result<Vec<ObjectMeta>> {
-        let mut found = Vec::new();
-        let mut next = Some(After::Key(String::new()));
-        while let Some(after) = next {
-            let page = self.0.list(prefix, &after, PAGE.min(at_most - found.len())).await?;
-            found.extend(page.objects);
-            next = page.next.filter(|_| found.len() < at_most);
-        }
-        Ok(found)
-    }
-
-    /// Writes an object, in place of one that may be there. Needs the right to write, and no other.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Denied`] where that right is missing.
-    pub async fn put(&self, key: &str, body: bytes::Bytes, published: Published) -> Result<()> {
-        self.0.put(key, body, published).await
-    }
-
-    /// The first bytes of an object, at most `at_most`, for its digest; `None` if there is none.
-    pub async fn read(&self, key: &str, at_most: usize) -> Result<Option<bytes::Bytes>> {
-        self.0.get(key, at_most).await
-    }
 }

@@ -41,12 +41,15 @@ pub enum Key {
     Reader,
     /// May get, and nothing else: a missing object is 403 for it.
     Getter,
+    /// May list, and nothing else.
+    Lister,
     /// What a roll call needs: get, list, and create under `roll/`; remove nothing.
     Checker,
 }
 
 impl Key {
-    const ALL: [Self; 5] = [Self::Admin, Self::Writer, Self::Reader, Self::Getter, Self::Checker];
+    const ALL: [Self; 6] =
+        [Self::Admin, Self::Writer, Self::Reader, Self::Getter, Self::Lister, Self::Checker];
 
     /// The access key.
     pub fn id(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Key {
             Self::Writer => "WRITER",
             Self::Reader => "READER",
             Self::Getter => "GETTER",
+            Self::Lister => "LISTER",
             Self::Checker => "CHECKER",
         }
     }

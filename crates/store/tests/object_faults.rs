@@ -86,12 +86,12 @@ async fn a_missing_object_is_told_apart_from_one_that_may_not_be_seen() {
     let reader = objects(Key::Reader).await;
     assert_eq!(reader.head("2019-12-07/evidence.txt").await.unwrap().unwrap().size, 4);
     assert_eq!(reader.head("2019-12-08/evidence.txt").await.unwrap(), None);
-    let listed = reader.list("2019-12-07/", 10).await.unwrap();
+    let listed = reader.list_flat("2019-12-07/", 10).await.unwrap().objects;
     assert_eq!(
         listed.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(),
         ["2019-12-07/evidence.txt"]
     );
-    assert_eq!(reader.list("2019-12-07/evidence.txt", 10).await.unwrap().len(), 1);
+    assert_eq!(reader.page("2019-12-07/evidence.txt", "").await.unwrap().objects.len(), 1);
     let getter = objects(Key::Getter).await;
     assert!(getter.head("2019-12-07/evidence.txt").await.unwrap().is_some());
     insta::assert_snapshot!(told(&getter.head("2019-12-08/evidence.txt").await.unwrap_err(), &server), @"

@@ -41,7 +41,7 @@ use crate::secret::Secret;
 
 pub use example::example;
 pub use nearest::nearest;
-pub use object::{PlainObject, TemplateError};
+pub use object::{Keys, PlainObject, TemplateError};
 pub use pending::Pending;
 pub use problem::ConfigErrors;
 pub use schema::schema;

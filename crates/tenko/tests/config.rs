@@ -112,7 +112,7 @@ fn the_example_is_valid_and_shows_every_kind_of_thing() {
     let (config, errors) = read(&config::example(), true);
     assert_eq!(errors, None);
     assert_eq!(config.warnings, [""; 0]);
-    assert_eq!((config.channels.len(), config.jobs.len()), (4, 5));
+    assert_eq!((config.channels.len(), config.jobs.len()), (4, 6));
     show(&config);
 }
 

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, ZonedDateTime};
 
-use super::words::{Count, Label, Words, clock, two_units};
+use super::words::{Count, Label, Words, clock, large_size, part_less, two_units};
 use super::{Told, signal};
 use crate::evidence::Exit;
+use crate::flaw::{Flaw, FlawKind, Shrink};
 use crate::notice::NoticeKind;
 use crate::state::Reason;
 
@@ -92,6 +93,36 @@ impl Words for English {
         }
     }
 
+    fn flaw(&self, flaw: &Flaw) -> String {
+        let object = &flaw.object;
+        match &flaw.kind {
+            FlawKind::TooSmall { size: 0, least } => {
+                format!("{object} is empty; {} or more are expected", bytes(*least))
+            }
+            FlawKind::TooSmall { size, least } => {
+                format!("{object} has {}; {} or more are expected", bytes(*size), bytes(*least))
+            }
+            FlawKind::TooOld { age, most } => {
+                let (age, most) = (self.length(*age), self.length(*most));
+                format!("{object} was {age} old when it was due; at most {most} is allowed")
+            }
+            FlawKind::TooFew { found, counted, wanted } => too_few(object, *found, *counted, *wanted),
+            FlawKind::Unchanged { previous } => {
+                format!("{object} has the same content as {previous}; a change is expected")
+            }
+            FlawKind::Shrunk { size, previous, previous_size, at_most } => {
+                let (less, most) = match at_most {
+                    Shrink::Share(_) => (part_less(*size, *previous_size), at_most.to_string()),
+                    Shrink::Bytes(most) => (bytes(previous_size.saturating_sub(*size)), bytes(*most)),
+                };
+                let (size, previous_size) = (bytes(*size), bytes(*previous_size));
+                format!(
+                    "{object} has {size}, {less} less than {previous} with {previous_size}; at most {most} less is allowed"
+                )
+            }
+        }
+    }
+
     fn never(&self) -> &'static str {
         "never"
     }
@@ -118,6 +149,31 @@ impl Words for English {
 
     fn more(&self, number: usize) -> String {
         format!("… and {number} more")
+    }
+}
+
+/// What is wrong with an object, in a few words.
+pub(super) fn flaw(flaw: &Flaw) -> String {
+    English.flaw(flaw)
+}
+
+fn too_few(object: &str, found: u64, counted: u64, wanted: u64) -> String {
+    let found_in_words =
+        if found == 1 { "1 object matches".to_owned() } else { format!("{found} objects match") };
+    if counted == found {
+        return format!("only {found_in_words} {object}; {wanted} or more are expected");
+    }
+    let count = if counted == 1 { "counts" } else { "count" };
+    format!(
+        "{found_in_words} {object}, but only {counted} of them {count} as large and new enough; {wanted} or more are expected"
+    )
+}
+
+fn bytes(count: u64) -> String {
+    match large_size(count) {
+        Some((number, unit)) => format!("{number} {unit}"),
+        None if count == 1 => "1 byte".to_owned(),
+        None => format!("{count} bytes"),
     }
 }
 

@@ -3,9 +3,10 @@
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, ZonedDateTime};
 
-use super::words::{Count, Label, Words, clock, two_units};
+use super::words::{Count, Label, Words, clock, large_size, part_less, two_units};
 use super::{Told, signal};
 use crate::evidence::Exit;
+use crate::flaw::{Flaw, FlawKind, Shrink};
 use crate::notice::NoticeKind;
 use crate::state::Reason;
 
@@ -89,6 +90,44 @@ impl Words for Japanese {
         }
     }
 
+    fn flaw(&self, flaw: &Flaw) -> String {
+        let object = &flaw.object;
+        match &flaw.kind {
+            FlawKind::TooSmall { size: 0, least } => {
+                format!("{object} が空です。{}以上必要です", bytes(*least))
+            }
+            FlawKind::TooSmall { size, least } => {
+                format!("{object} は {}しかありません。{}以上必要です", bytes(*size), bytes(*least))
+            }
+            FlawKind::TooOld { age, most } => {
+                let (age, most) = (self.length(*age), self.length(*most));
+                format!("{object} は予定時刻の{age}前のものです。{most}前までのものが必要です")
+            }
+            FlawKind::TooFew { found, counted, wanted } if found == counted => {
+                format!("{object} に該当するものが {found} 個しかありません。{wanted} 個以上必要です")
+            }
+            FlawKind::TooFew { found, counted, wanted } => format!(
+                "{object} に該当する {found} 個のうち、サイズと新しさが十分なものは {counted} 個です。{wanted} 個以上必要です"
+            ),
+            FlawKind::Unchanged { previous } => {
+                format!("{object} の内容が {previous} と同じです。前回から変わっている必要があります")
+            }
+            FlawKind::Shrunk { size, previous, previous_size, at_most } => {
+                let (less, most) = match at_most {
+                    Shrink::Share(_) => (part_less(*size, *previous_size) + " ", at_most.to_string()),
+                    Shrink::Bytes(most) => (bytes(previous_size.saturating_sub(*size)), bytes(*most)),
+                };
+                let (size, previous_size) = (bytes(*size), bytes(*previous_size));
+                format!(
+                    "{object} は {size}で、{previous}（{}）より {}小さくなっています。許容される減少は {} までです",
+                    previous_size.trim_end(),
+                    less,
+                    most.trim_end()
+                )
+            }
+        }
+    }
+
     fn never(&self) -> &'static str {
         "なし"
     }
@@ -127,6 +166,13 @@ fn weekday(day: Weekday) -> &'static str {
         Weekday::Friday => "金",
         Weekday::Saturday => "土",
         Weekday::Sunday => "日",
+    }
+}
+
+fn bytes(count: u64) -> String {
+    match large_size(count) {
+        Some((number, unit)) => format!("{number} {unit} "),
+        None => format!("{count} バイト"),
     }
 }
 

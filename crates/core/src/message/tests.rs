@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::evidence::{Exit, Output};
+use crate::flaw::{Flaw, FlawKind, Shrink};
 use crate::name::{ChannelName, Slug};
 use crate::notice::Facts;
 
@@ -150,6 +151,32 @@ fn down_because_of_bad_evidence() {
     let message = Some("the object has 0 bytes, at least 100 are expected.".into());
     let facts = Facts { message, duration: None, host: None, ..with_reason(Reason::BadEvidence) };
     assert_snapshot!(both(&notice(NoticeKind::Down, "2026-11-23T20:10:07Z", facts)));
+}
+
+#[test]
+fn all_that_can_be_wrong_with_an_object() {
+    let today = || "s3://b/db/dump-2026-11-24.gz".to_owned();
+    let before = || "s3://b/db/dump-2026-11-23.gz".to_owned();
+    let shrunk =
+        |size, previous_size, at_most| FlawKind::Shrunk { size, previous: before(), previous_size, at_most };
+    let kinds = [
+        FlawKind::TooSmall { size: 0, least: 1 },
+        FlawKind::TooSmall { size: 10, least: 12_345_678_901 },
+        FlawKind::TooOld { age: SignedDuration::from_hours(51), most: SignedDuration::from_hours(26) },
+        FlawKind::TooFew { found: 1, counted: 1, wanted: 3 },
+        FlawKind::TooFew { found: 5, counted: 2, wanted: 3 },
+        FlawKind::Unchanged { previous: before() },
+        shrunk(700, 1000, Shrink::Share(2000)),
+        shrunk(123_456_789, 987_654_321, Shrink::Bytes(1_000_000)),
+    ];
+    let said = kinds.map(|kind| {
+        let flaw = Some(Flaw { object: today(), kind });
+        let message = flaw.as_ref().map(ToString::to_string);
+        let facts = Facts { message, flaw, ..with_reason(Reason::BadEvidence) };
+        let notice = notice(NoticeKind::Down, "2026-11-23T20:10:07Z", facts);
+        [Language::En, Language::Ja].map(|language| compose(&notice, language).sentence).join("\n")
+    });
+    assert_snapshot!(said.join("\n\n"));
 }
 
 #[test]

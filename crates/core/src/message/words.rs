@@ -4,6 +4,7 @@ use jiff::{SignedDuration, ZonedDateTime};
 
 use super::Told;
 use crate::evidence::Exit;
+use crate::flaw::Flaw;
 
 /// What a field is about.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,8 @@ pub(super) trait Words {
     /// The two largest units.
     fn length(&self, length: SignedDuration) -> String;
     fn exit(&self, exit: Exit) -> String;
+    /// What is wrong with an object, without a full stop.
+    fn flaw(&self, flaw: &Flaw) -> String;
     /// That there was no success yet.
     fn never(&self) -> &'static str;
     /// "12 notices: 10 down, 2 up".
@@ -81,4 +84,36 @@ pub(super) fn two_units(length: SignedDuration) -> Vec<(u128, usize)> {
         }
     }
     units
+}
+
+/// The units of sizes, each a thousand times the one before.
+const SIZES: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+
+/// A size from 10 000 bytes on in its largest unit with one digit behind the point, and the unit: (`12.3`, `MB`).
+pub(super) fn large_size(bytes: u64) -> Option<(String, &'static str)> {
+    if bytes < 10_000 {
+        return None;
+    }
+    let mut unit = (1000, SIZES[0]);
+    for name in &SIZES[1..] {
+        if bytes / unit.0 >= 1000 {
+            unit = (unit.0 * 1000, name);
+        }
+    }
+    let tenths = bytes / (unit.0 / 10);
+    Some((decimal(tenths.into()), unit.1))
+}
+
+/// By how much of `previous` `size` is less: `30%`, `0.1%`.
+pub(super) fn part_less(size: u64, previous: u64) -> String {
+    let less = u128::from(previous.saturating_sub(size));
+    let tenths = less * 1000 / u128::from(previous.max(1));
+    decimal(tenths) + "%"
+}
+
+fn decimal(tenths: u128) -> String {
+    match tenths % 10 {
+        0 => (tenths / 10).to_string(),
+        part => format!("{}.{part}", tenths / 10),
+    }
 }

@@ -48,6 +48,7 @@ pub fn full_report() -> Report {
         duration: Some(SignedDuration::from_millis(61_234)),
         output: Some(Output { head: "begin\n".into(), tail: "end\n".into(), omitted: 12_345 }),
         message: Some("disk nearly full".into()),
+        flaw: None,
         timed_out: true,
         max_rss: Some(123_456_789),
     }

@@ -12,17 +12,28 @@ use nix::sys::stat::{SFlag, fstatat};
 use super::{name_bytes, open_directory};
 use crate::object::objects::ObjectMeta;
 
-/// At most `limit` files of which the key begins with `prefix` and is greater than `after`, sorted by key.
-pub(super) fn list(root: OwnedFd, prefix: &str, after: &str, limit: usize) -> io::Result<Vec<ObjectMeta>> {
-    let mut walk = Walk { prefix, after, limit, found: Vec::new() };
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// What the key begins with.
+    pub(super) prefix: &'a str,
+    /// What the key is greater than.
+    pub(super) after: &'a str,
+    /// So many at most.
+    pub(super) limit: usize,
+    /// Whether only those count that have no `/` behind the prefix.
+    pub(super) flat: bool,
+}
+
+/// The files that are wanted, sorted by key.
+pub(super) fn list(root: OwnedFd, wanted: Wanted<'_>) -> io::Result<Vec<ObjectMeta>> {
+    let mut walk = Walk { wanted, found: Vec::new() };
     walk.visit(root, "")?;
     Ok(walk.found)
 }
 
 struct Walk<'a> {
-    prefix: &'a str,
-    after: &'a str,
-    limit: usize,
+    wanted: Wanted<'a>,
     found: Vec<ObjectMeta>,
 }
 
@@ -30,7 +41,7 @@ impl Walk<'_> {
     fn visit(&mut self, directory: OwnedFd, path: &str) -> io::Result<()> {
         let mut directory = Dir::from_fd(directory)?;
         for name in self.names(&mut directory, path)? {
-            if self.found.len() >= self.limit {
+            if self.found.len() >= self.wanted.limit {
                 break;
             }
             let key = format!("{path}{name}");
@@ -64,9 +75,9 @@ impl Walk<'_> {
     }
 
     fn may_hold(&self, key: &str) -> bool {
-        let (prefix, after) = (self.prefix, self.after);
+        let Wanted { prefix, after, flat, .. } = self.wanted;
         if key.ends_with('/') {
-            let leads_to_prefix = key.starts_with(prefix) || prefix.starts_with(key);
+            let leads_to_prefix = prefix.starts_with(key) || (key.starts_with(prefix) && !flat);
             return leads_to_prefix && (key > after || after.starts_with(key));
         }
         key.starts_with(prefix) && key > after || prefix.starts_with(key)
@@ -92,7 +103,7 @@ impl Walk<'_> {
         if kind == SFlag::S_IFDIR {
             return self.enter(parent, name, &(key + "/"));
         }
-        if kind == SFlag::S_IFREG && key.as_str() > self.after && key.starts_with(self.prefix) {
+        if kind == SFlag::S_IFREG && key.as_str() > self.wanted.after && key.starts_with(self.wanted.prefix) {
             let size = u64::try_from(stat.st_size).unwrap_or(0);
             self.found.push(meta(key, size, timestamp(stat.st_mtime, stat.st_mtime_nsec)));
         }

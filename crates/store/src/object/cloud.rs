@@ -1,5 +1,6 @@
 //! Objects in a bucket of S3, of Google or of Azure, or of a server that speaks their protocols.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -105,6 +106,10 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
         self.place.identity.clone()
     }
 
+    fn tags_tell_content(&self) -> bool {
+        self.place.rights.tags_tell_content()
+    }
+
     async fn create(&self, key: &str, body: Bytes) -> Result<Created> {
         let path = self.path(key)?;
         let mut tries = 0;
@@ -165,27 +170,19 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
     }
 
     async fn list(&self, prefix: &str, after: &After, limit: usize) -> Result<Page> {
-        let of_all = format!("{}{prefix}", self.place.prefix);
-        let options = PaginatedListOptions {
-            // Below all keys of the prefix there is nothing to skip.
-            offset: (after.key() > prefix).then(|| format!("{}{}", self.place.prefix, after.key())),
-            max_keys: Some(limit.min(PAGE)),
-            page_token: match after {
-                After::Page { token, .. } => Some(token.clone()),
-                After::Key(_) => None,
-            },
-            ..PaginatedListOptions::default()
-        };
-        let page = self.store.list_paginated(Some(&of_all), options).await;
-        let page = page.map_err(|error| self.failed(Doing::List, "", &error))?;
-        let next = page.page_token.map(|token| After::Page { key: after.key().to_owned(), token });
-        let ours = page.result.objects.iter().filter_map(|object| {
-            let key = object.location.as_ref().strip_prefix(&self.place.prefix)?;
-            (key.starts_with(prefix) && key > after.key()).then(|| meta(key.to_owned(), object))
-        });
-        let mut objects: Vec<ObjectMeta> = ours.collect();
-        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(Page { objects, next })
+        self.page(prefix, after, limit, None).await
+    }
+
+    async fn list_flat(&self, prefix: &str, after: &After, limit: usize) -> Result<Page> {
+        self.page(prefix, after, limit, Some("/")).await
+    }
+
+    async fn part(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        match self.store.get_range(&self.path(key)?, range).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if answer::is_no_object(&error) => Ok(None),
+            Err(error) => Err(self.failed(Doing::Read, key, &error)),
+        }
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -197,8 +194,45 @@ impl<S: ObjectStore + PaginatedListStore> Objects for Cloud<S> {
     }
 }
 
+impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
+    async fn page(
+        &self,
+        prefix: &str,
+        after: &After,
+        limit: usize,
+        delimiter: Option<&'static str>,
+    ) -> Result<Page> {
+        let of_all = format!("{}{prefix}", self.place.prefix);
+        let options = PaginatedListOptions {
+            // Below all keys of the prefix there is nothing to skip.
+            offset: (after.key() > prefix).then(|| format!("{}{}", self.place.prefix, after.key())),
+            max_keys: Some(limit.min(PAGE)),
+            delimiter: delimiter.map(Into::into),
+            page_token: match after {
+                After::Page { token, .. } => Some(token.clone()),
+                After::Key(_) => None,
+            },
+            ..PaginatedListOptions::default()
+        };
+        let page = self.store.list_paginated(Some(&of_all), options).await;
+        self.seen.fetch_or(page.is_ok(), Ordering::Relaxed);
+        let named = if delimiter.is_some() { prefix } else { "" };
+        let page = page.map_err(|error| self.failed(Doing::List, named, &error))?;
+        let next = page.page_token.map(|token| After::Page { key: after.key().to_owned(), token });
+        let ours = page.result.objects.iter().filter_map(|object| {
+            let key = object.location.as_ref().strip_prefix(&self.place.prefix)?;
+            (key.starts_with(prefix) && key > after.key()).then(|| meta(key.to_owned(), object))
+        });
+        let mut objects: Vec<ObjectMeta> = ours.collect();
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(Page { objects, next })
+    }
+}
+
 fn meta(key: String, found: &object_store::ObjectMeta) -> ObjectMeta {
     let last_modified = Timestamp::from_millisecond(found.last_modified.timestamp_millis());
     let last_modified = last_modified.unwrap_or(Timestamp::UNIX_EPOCH);
-    ObjectMeta { key, size: found.size, last_modified, etag: found.e_tag.clone() }
+    // Some servers quote the tag in one answer and not in another.
+    let bare = |tag: &String| tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    ObjectMeta { key, size: found.size, last_modified, etag: found.e_tag.as_ref().map(bare) }
 }

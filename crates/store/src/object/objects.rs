@@ -1,6 +1,7 @@
 //! What is asked of a place that keeps objects: little enough for a bucket and a directory alike.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +26,9 @@ pub(crate) trait Objects: Debug + Send + Sync {
     /// What makes this place another than all others: a promise proven here is proven for the same text only.
     fn identity(&self) -> String;
 
+    /// Whether the same content has the same tag, wherever and whenever it was written in the same way.
+    fn tags_tell_content(&self) -> bool;
+
     /// Creates an object, durably, if there is none under this key.
     async fn create(&self, key: &str, body: Bytes) -> Result<Created>;
 
@@ -41,6 +45,12 @@ pub(crate) trait Objects: Debug + Send + Sync {
     /// At most `limit` (and at most [`PAGE`]) objects of which the key begins with `prefix`, sorted by key,
     /// from the first key that is greater than `after`.
     async fn list(&self, prefix: &str, after: &After, limit: usize) -> Result<Page>;
+
+    /// The same without those of which the key has a `/` behind `prefix`: what one directory holds.
+    async fn list_flat(&self, prefix: &str, after: &After, limit: usize) -> Result<Page>;
+
+    /// Bytes of an object, as many of them as there are; `None` if there is no such object.
+    async fn part(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>>;
 
     /// Removes an object; one that is not there is removed already.
     async fn delete(&self, key: &str) -> Result<()>;

@@ -24,6 +24,17 @@ pub(crate) enum Rights {
 }
 
 impl Rights {
+    /// Azure gives an object another tag each time that it is written, with the same content too.
+    pub(super) fn tags_tell_content(self) -> bool {
+        match self {
+            Self::S3 => true,
+            #[cfg(feature = "gcs")]
+            Self::Google => true,
+            #[cfg(feature = "azure")]
+            Self::Azure => false,
+        }
+    }
+
     fn name(self, doing: Doing) -> &'static str {
         match (self, doing) {
             (Self::S3, Doing::Write) => "s3:PutObject",

@@ -10,9 +10,10 @@ use futures::{TryStreamExt, stream};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
-    DeleteObjectInput, DeleteObjectOutput, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput,
-    StreamingBlob, Timestamp,
+    CommonPrefix, DeleteObjectInput, DeleteObjectOutput, ETag, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput,
+    PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::path::S3Path;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
@@ -121,11 +122,20 @@ impl S3 for Backend {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let found = self.find(&request.input.bucket, &request.input.key)?;
-        let body = found.body.clone();
+        let total = u64::try_from(found.length()).unwrap_or(0);
+        let range = request.input.range.map(|range| range.check(total)).transpose()?;
+        let content_range =
+            range.as_ref().map(|part| format!("bytes {}-{}/{total}", part.start, part.end - 1));
+        let body = match range {
+            Some(part) => found.body.slice(place(part.start)..place(part.end)),
+            None => found.body.clone(),
+        };
+        let content_length = i64::try_from(body.len()).ok();
         let body = StreamingBlob::wrap(stream::once(async move { Ok::<_, std::io::Error>(body) }));
         Ok(S3Response::new(GetObjectOutput {
             body: Some(body),
-            content_length: Some(found.length()),
+            content_length,
+            content_range,
             e_tag: Some(found.etag()),
             last_modified: Some(Timestamp::from(found.modified)),
             ..GetObjectOutput::default()
@@ -156,6 +166,20 @@ impl S3 for Backend {
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.with(&request.input.bucket, |_| Ok(S3Response::new(GetBucketLocationOutput::default())))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.with(&request.input.bucket, |_| Ok(S3Response::new(HeadBucketOutput::default())))
+    }
+
     async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
@@ -165,19 +189,28 @@ impl S3 for Backend {
         let after =
             input.continuation_token.clone().or_else(|| input.start_after.clone()).unwrap_or_default();
         let limit = usize::try_from(input.max_keys.unwrap_or(1000).clamp(0, 1000)).unwrap_or(0);
-        let (contents, more) = self.with(&input.bucket, |bucket| Ok(page(bucket, &prefix, &after, limit)))?;
-        let next = contents.last().and_then(|last| last.key.clone()).filter(|_| more);
+        let delimiter = input.delimiter.clone().filter(|delimiter| !delimiter.is_empty());
+        let wanted = Wanted { prefix: &prefix, after: &after, limit, delimiter: delimiter.as_deref() };
+        let Listed { contents, folders, next } =
+            self.with(&input.bucket, |bucket| Ok(page(bucket, &wanted)))?;
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(prefix),
-            key_count: i32::try_from(contents.len()).ok(),
+            delimiter,
+            key_count: i32::try_from(contents.len() + folders.len()).ok(),
             max_keys: i32::try_from(limit).ok(),
-            is_truncated: Some(more),
+            is_truncated: Some(next.is_some()),
             next_continuation_token: next,
             contents: Some(contents),
+            common_prefixes: Some(folders.into_iter().map(folder).collect()),
             ..ListObjectsV2Output::default()
         }))
     }
+}
+
+/// A position within a body, which is in memory.
+fn place(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
 }
 
 async fn collect(body: StreamingBlob) -> S3Result<Vec<u8>> {
@@ -186,21 +219,67 @@ async fn collect(body: StreamingBlob) -> S3Result<Vec<u8>> {
     Ok(parts.concat())
 }
 
-fn page(bucket: &Bucket, prefix: &str, after: &str, limit: usize) -> (Vec<Object>, bool) {
+/// What is to be listed.
+struct Wanted<'a> {
+    prefix: &'a str,
+    after: &'a str,
+    limit: usize,
+    delimiter: Option<&'a str>,
+}
+
+/// A page, and where the next one begins if there is one.
+#[derive(Default)]
+struct Listed {
+    contents: Vec<Object>,
+    folders: Vec<String>,
+    next: Option<String>,
+}
+
+/// Keys that have the delimiter behind the prefix are told as one folder, which counts as one towards the limit.
+fn page(bucket: &Bucket, wanted: &Wanted<'_>) -> Listed {
+    let Wanted { prefix, after, limit, delimiter } = *wanted;
     let from = if after >= prefix { Bound::Excluded(after) } else { Bound::Included(prefix) };
-    let ahead =
-        bucket.range::<str, _>((from, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
-    let mut found: Vec<(&String, &Stored)> = ahead.take(limit + 1).collect();
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let object = |(key, stored): (&String, &Stored)| Object {
-        key: Some(key.clone()),
+    let mut listed = Listed::default();
+    let mut last: Option<&str> = None;
+    for (key, stored) in bucket.range::<str, _>((from, Bound::Unbounded)) {
+        if !key.starts_with(prefix) {
+            break;
+        }
+        let behind = &key[prefix.len()..];
+        let folder = delimiter.and_then(|delimiter| behind.find(delimiter).map(|at| at + delimiter.len()));
+        let folder = folder.map(|end| &key[..prefix.len() + end]);
+        // A page that ended with a folder is not to begin with it again.
+        if folder.is_some_and(|folder| {
+            after.starts_with(folder) || listed.folders.last().is_some_and(|f| f == folder)
+        }) {
+            last = Some(key);
+            continue;
+        }
+        if listed.contents.len() + listed.folders.len() == limit {
+            listed.next = last.map(str::to_owned);
+            break;
+        }
+        match folder {
+            Some(folder) => listed.folders.push(folder.to_owned()),
+            None => listed.contents.push(object(key, stored)),
+        }
+        last = Some(key);
+    }
+    listed
+}
+
+fn object(key: &str, stored: &Stored) -> Object {
+    Object {
+        key: Some(key.to_owned()),
         size: Some(stored.length()),
         e_tag: Some(stored.etag()),
         last_modified: Some(Timestamp::from(stored.modified)),
         ..Object::default()
-    };
-    (found.into_iter().map(object).collect(), more)
+    }
+}
+
+fn folder(prefix: String) -> CommonPrefix {
+    CommonPrefix { prefix: Some(prefix) }
 }
 
 /// The secret of each key.
@@ -252,6 +331,7 @@ fn may(key: Key, operation: &str, path: &S3Path, backend: &Backend) -> bool {
         Key::Reader => reads || lists,
         // Whoever may not list is not told whether an object exists.
         Key::Getter => reads && exists(path, backend),
+        Key::Lister => lists,
         Key::Checker => reads || lists || puts_under("roll"),
     }
 }

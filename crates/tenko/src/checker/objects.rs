@@ -1,26 +1,32 @@
-//! Plain objects that somebody else writes: asked for by HEAD when a due waits for them, and only then.
+//! Plain objects that somebody else writes: looked for when a due waits for them, and only then.
+//!
+//! What is known of a bucket is kept apart from what follows from it: [`judge`] says which evidence follows from what is
+//! known, or what else it wants to know; [`plan`] says by which requests that is found out most cheaply; [`survey`] asks.
+//! So the same objects make the same evidence, however they were asked for.
 
+mod judge;
+mod known;
+mod plan;
+mod survey;
+
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::schedule::Direction;
-use tenko_core::{Evidence, Exit, Job, JobState, Kind, Roll, RunId, Slug};
-use tenko_store::open::{ObjectMeta, OpenOptions, PlainObjects, open_objects};
-use tenko_store::{ErrorKind, StoreError};
-use uuid::Uuid;
+use tenko_core::{Evidence, Job, JobState, Roll, Slug};
 
-use crate::config::{Config, PlainObject};
-use crate::words;
+use crate::config::Config;
 
-/// How many objects are asked for at once; and after so many that had no answer, a bucket that gave none is left alone,
-/// because each of them takes its time.
-const AT_ONCE: usize = 16;
+use judge::Case;
+use known::{Known, Want};
+use survey::Bucket;
+
 /// How many dues of one job are made up for after a long absence: the newest.
 const MOST_DUES: usize = 31;
-/// The namespace of run ids of plain objects (`UUIDv5`, RFC 9562 section 5.5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x0192_6c1e_7e0c_5a3f_9b57_706c_6169_6e21);
+/// How often what is known is judged and what is still wanted is asked for. Each time, more is known; this is for the
+/// case that objects come and go all the while.
+const MOST_ROUNDS: usize = 200;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -31,22 +37,8 @@ pub(super) struct Seen {
     pub(super) blind: BTreeMap<Slug, String>,
 }
 
-/// One object that a job may have left for a due.
-struct Question<'a> {
-    job: &'a Job,
-    object: &'a PlainObject,
-    due: Timestamp,
-}
-
-/// A bucket, and how it answers in this roll call.
-struct Bucket {
-    objects: Result<PlainObjects, StoreError>,
-    answers: AtomicUsize,
-    silences: AtomicUsize,
-}
-
 /// When is it, and what was there by then.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct View {
     now: Timestamp,
     written_by: Timestamp,
@@ -70,71 +62,78 @@ pub(super) async fn look_back(
 }
 
 async fn look_with(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, view: View) -> Seen {
-    let (first, others) = questions(config, jobs, roll, view.now);
-    let mut buckets = BTreeMap::new();
-    for question in &first {
-        let url = question.object.url();
-        let bucket = Bucket::open(&url, &config.checker.objects).await;
-        buckets.insert(url, bucket);
-    }
+    let mut waiting = cases(config, jobs, roll, view);
+    let mut places = places(&waiting, config).await;
     let mut seen = Seen::default();
-    // The first one of each bucket finds out whether there is a bucket at all, for the others.
-    for questions in [first, others] {
-        let asking = questions.iter().map(|question| ask(&buckets, question, view));
-        let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
-        while let Some((slug, answer)) = answers.next().await {
-            match answer {
-                Ok(evidence) => seen.evidence.extend(evidence),
-                Err(problem) => drop(seen.blind.insert(slug.clone(), problem)),
-            }
+    for _ in 0..MOST_ROUNDS {
+        let mut wanted = judge_those(&mut waiting, &places, &mut seen);
+        let asking = places.iter_mut().filter_map(|(url, (bucket, known))| {
+            let wants = wanted.remove(url)?;
+            Some(bucket.find_out(wants, known))
+        });
+        futures::future::join_all(asking).await;
+        if waiting.is_empty() {
+            break;
         }
     }
+    seen.blind.extend(waiting.iter().map(|case| (case.job.slug.clone(), restless(case))));
     seen
 }
 
-/// All questions: the first one about each bucket, and the others.
-fn questions<'a>(
-    config: &'a Config,
-    jobs: &'a BTreeMap<Slug, Job>,
-    roll: &Roll,
-    now: Timestamp,
-) -> (Vec<Question<'a>>, Vec<Question<'a>>) {
-    let mut known = BTreeSet::new();
+/// Buckets and directories by their URL, with what is known of each.
+type Places = BTreeMap<String, (Bucket, Known)>;
+
+async fn places(cases: &[Case<'_>], config: &Config) -> Places {
+    let mut places = Places::new();
+    for case in cases {
+        if let Entry::Vacant(place) = places.entry(case.object.url()) {
+            let bucket = Bucket::open(place.key(), &config.checker.objects).await;
+            place.insert((bucket, Known::default()));
+        }
+    }
+    places
+}
+
+/// Judges the jobs of which enough is known, and says what has to be known of the others, by place.
+fn judge_those(
+    waiting: &mut Vec<Case<'_>>,
+    places: &Places,
+    seen: &mut Seen,
+) -> BTreeMap<String, BTreeSet<Want>> {
+    let mut wanted: BTreeMap<String, BTreeSet<Want>> = BTreeMap::new();
+    waiting.retain(|case| {
+        let url = case.object.url();
+        let found = judge::judge(case, &places[&url].1);
+        if found.wants.is_empty() {
+            seen.evidence.extend(found.evidence);
+            seen.blind.extend(found.problem.map(|problem| (case.job.slug.clone(), problem)));
+            return false;
+        }
+        wanted.entry(url).or_default().extend(found.wants);
+        true
+    });
+    wanted
+}
+
+fn restless(case: &Case<'_>) -> String {
+    format!("{} changes faster than it can be looked at", case.object)
+}
+
+/// All jobs that wait for an object, and the dues that they wait for.
+fn cases<'a>(config: &'a Config, jobs: &'a BTreeMap<Slug, Job>, roll: &Roll, view: View) -> Vec<Case<'a>> {
     let configured = config.jobs.iter();
     let with_object = configured.filter_map(|(slug, of)| Some((slug, of.object.as_ref()?, jobs.get(slug)?)));
-    let all = with_object.flat_map(|(slug, object, job)| {
-        let dues = dues(job, roll.states.get(slug), now).into_iter();
-        dues.map(move |due| Question { job, object, due })
+    let cases = with_object.map(|(slug, object, job)| {
+        let state = roll.states.get(slug);
+        let last_success = state.and_then(|state| state.last_success);
+        Case { job, object, dues: dues(job, state, view.now), last_success, view }
     });
-    all.partition(|question| known.insert(question.object.url()))
+    cases.filter(|case| !case.dues.is_empty()).collect()
 }
 
-impl Bucket {
-    async fn open(url: &str, options: &OpenOptions) -> Self {
-        let objects = open_objects(url, options).await;
-        Self { objects, answers: AtomicUsize::new(0), silences: AtomicUsize::new(0) }
-    }
-
-    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>, String> {
-        let objects = self.objects.as_ref().map_err(said)?;
-        let silences = self.silences.load(Ordering::Relaxed);
-        if silences >= AT_ONCE && self.answers.load(Ordering::Relaxed) == 0 {
-            return Err(format!(
-                "{}/{key} was not asked for: {silences} others had no answer",
-                objects.url()
-            ));
-        }
-        let answer = objects.head(key).await;
-        let silent = matches!(&answer, Err(error) if error.kind() == ErrorKind::Unavailable);
-        let count = if silent { &self.silences } else { &self.answers };
-        count.fetch_add(1, Ordering::Relaxed);
-        answer.map_err(|error| said(&error))
-    }
-}
-
-/// The dues for which an object is looked for: all that are open, the newest that was missed, because its object may
-/// have come late, and of a job that is new the last one, because a bucket remembers what came before the roll; now, if
-/// there was none. None while the job is paused.
+/// The dues for which an object is looked for: all that are open, the newest that was missed or answered badly, because
+/// its object may have come late, and of a job that is new the last one, because a bucket remembers what came before the
+/// roll; now, if there was none. None while the job is paused.
 fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     if state.is_some_and(|state| state.paused.is_some()) {
         return Vec::new();
@@ -146,70 +145,20 @@ fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     let newest_first = job.schedule.occurrences(anchor, just_after(now), Direction::Back);
     let waiting = newest_first.take_while(|due| open.is_some_and(|open| *due >= open));
     let mut dues: Vec<Timestamp> = waiting.take(MOST_DUES).collect();
-    let missed = state.is_none_or(|state| state.fold.unanswered.is_some() || state.last_success.is_none());
-    dues.extend(missed.then_some(last));
+    dues.extend(state.is_none_or(may_be_made_up_for).then_some(last));
     dues.sort();
     dues.dedup();
     dues.drain(..dues.len().saturating_sub(MOST_DUES));
     dues
 }
 
-async fn ask<'a>(
-    buckets: &BTreeMap<String, Bucket>,
-    question: &Question<'a>,
-    view: View,
-) -> (&'a Slug, Result<Option<Evidence>, String>) {
-    let key = question.object.key(question.due, question.job.schedule.time_zone());
-    let found = buckets[&question.object.url()].head(&key).await;
-    let then = found.map(|found| found.filter(|found| found.last_modified <= view.written_by));
-    let evidence = then.map(|found| found.map(|found| evidence(question, &key, &found, view.now)));
-    (&question.job.slug, evidence)
-}
-
-fn said(error: &StoreError) -> String {
-    let hint = error.help().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    crate::error::chain(error) + &hint
-}
-
-/// An object that is there answers its own due and no other, whenever it was written: its key says which. One that is
-/// not as it should be is a bad answer.
-fn evidence(question: &Question<'_>, key: &str, found: &ObjectMeta, now: Timestamp) -> Evidence {
-    let Question { job, object, due } = question;
-    let latest = job.schedule.next_due(*due, *due).map_or(now, |next| before(next, job.limits.early));
-    let at = if object.is_dated() {
-        found.last_modified.clamp(*due, latest.max(*due))
-    } else {
-        found.last_modified
-    };
-    let problem = problem(object, found, now);
-    let kind = if problem.is_some() { Kind::Fail(None::<Exit>) } else { Kind::Success };
-    let identity = format!("{}/{key} {} {} {:?}", object.base(), found.last_modified, found.size, found.etag);
-    let run = RunId(Uuid::new_v5(&NAMESPACE, identity.as_bytes()));
-    let mut evidence = Evidence::new(job.slug.clone(), run, kind, at);
-    evidence.report.message = problem.map(|problem| format!("{}/{key} {problem}", object.base()));
-    evidence
+/// Whether the last due has no good answer.
+fn may_be_made_up_for(state: &JobState) -> bool {
+    let failed = state.last_fail.map(|fail| fail.at);
+    let succeeded = state.last_success.map(|success| success.at);
+    state.fold.unanswered.is_some() || succeeded.is_none() || failed > succeeded
 }
 
 fn just_after(now: Timestamp) -> Timestamp {
     now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(now)
-}
-
-fn before(next: Timestamp, early: SignedDuration) -> Timestamp {
-    next.checked_sub(early + SignedDuration::from_millis(1)).unwrap_or(next)
-}
-
-fn problem(object: &PlainObject, found: &ObjectMeta, now: Timestamp) -> Option<String> {
-    if let Some(least) = object.min_size.filter(|least| found.size < *least) {
-        return Some(match found.size {
-            0 => format!("is empty; {} or more are expected", bytes(least)),
-            size => format!("has {}; {} or more are expected", bytes(size), bytes(least)),
-        });
-    }
-    let age = now.duration_since(found.last_modified);
-    let oldest = object.max_age.filter(|oldest| age > *oldest)?;
-    Some(format!("is {} old; at most {} is allowed", words::length(age), words::length(oldest)))
-}
-
-fn bytes(count: u64) -> String {
-    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }

@@ -12,10 +12,9 @@ use tenko_core::schedule::{Direction, Schedule, ScheduleSpec, Scheduler};
 use tenko_core::{ChannelName, Job, JobSpec, Slug};
 use toml::de::DeTable;
 
-use super::object::PlainObject;
 use super::problem::{Problem, Severity};
 use super::read::{self, Reading, Said};
-use super::{ConfiguredJob, nearest, shape};
+use super::{ConfiguredJob, nearest, object, shape};
 
 /// What the rest of the file says to a job.
 pub(super) struct Surroundings<'a> {
@@ -122,7 +121,7 @@ impl Surroundings<'_> {
             job.channels = self.notify.to_vec();
         }
         job.expected_from = since(reading, table, job.schedule.time_zone());
-        let object = object(reading, table, &job, name);
+        let object = object::read(reading, table, &job, name);
         job.plain_object = object.is_some();
         self.warn(reading, table, &job, name);
         let spec = spec.over(Some(self.defaults));
@@ -236,40 +235,4 @@ fn since(reading: &mut Reading<'_>, table: &DeTable<'_>, zone: &TimeZone) -> Opt
         );
     }
     found
-}
-
-fn object(reading: &mut Reading<'_>, table: &DeTable<'_>, job: &Job, name: &Said) -> Option<PlainObject> {
-    let min_size = reading.size(table, "min_size");
-    let max_age = reading.duration(table, "max_age");
-    let Some(said) = read::text(table, "object") else {
-        for (key, _) in ["min_size", "max_age"].iter().filter_map(|key| table.get_key_value(*key)) {
-            reading.error(
-                key.span(),
-                format!("{} says nothing without object", key.get_ref()),
-                "add object = \"s3://...\"",
-            );
-        }
-        return None;
-    };
-    if job.schedule.in_words().is_none() {
-        let text = format!(
-            "{} has an object but no schedule, so nobody knows when to look",
-            shape::quoted(&name.text)
-        );
-        reading.error(said.span.clone(), text, "add cron, on_calendar or every");
-    }
-    match PlainObject::parse(&said.text) {
-        Ok(mut object) => {
-            object.min_size = min_size;
-            object.max_age = max_age;
-            Some(object)
-        }
-        Err(errors) => {
-            for error in errors {
-                let span = reading.part(&said, &error.span);
-                reading.error(span, error.problem, error.hint);
-            }
-            None
-        }
-    }
 }

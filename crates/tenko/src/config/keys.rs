@@ -17,6 +17,8 @@ pub(super) enum Form {
     Duration,
     /// A number of bytes, or a string such as `10kB`.
     Size,
+    /// A percentage as a string such as `20%`, or a size.
+    Shrink,
     /// `true` or `false`.
     Flag,
     /// A string that may be a secret, or say where one is.
@@ -118,10 +120,29 @@ pub(super) static JOB: &[Key] = job_keys!(
     key(
         "object",
         Form::Text,
-        "URL of an object that something else writes, as its evidence: {date} and {%Y/%m/%d} are the due in its zone."
+        "URL of an object that something else writes, as its evidence: {date} and {%Y/%m/%d} are the due in its zone; behind the last slash * is any text and ? any character."
     ),
     key("min_size", Form::Size, "A smaller object is bad evidence."),
-    key("max_age", Form::Duration, "An object that has not changed for longer is bad evidence."),
+    key(
+        "max_age",
+        Form::Duration,
+        "An object that was written so long before the due, or later, answers it; an older one is bad evidence."
+    ),
+    key(
+        "min_count",
+        Form::Number(1, 100_000),
+        "So many objects that match make an answer; fewer are bad evidence."
+    ),
+    key(
+        "changed",
+        Form::Flag,
+        "Whether an object with the content of the one before is bad evidence. Default: false."
+    ),
+    key(
+        "shrink_at_most",
+        Form::Shrink,
+        "An object that is smaller than the last good one by more is bad evidence: \"20%\", or a size."
+    ),
 );
 
 pub(super) static CHANNEL: &[Key] = &[

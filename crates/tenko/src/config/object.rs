@@ -1,14 +1,20 @@
 //! A plain object that something else writes, as a job's evidence.
 
-use std::error::Error as _;
+mod keys;
+mod reading;
+mod template;
+
 use std::fmt;
-use std::ops::Range;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::Shrink;
 
-const LONGEST: usize = 2000;
-const SCHEMES: [&str; 4] = ["s3", "gs", "az", "file"];
+pub use keys::Keys;
+pub(super) use reading::read;
+pub use template::TemplateError;
+
+use template::Part;
 
 /// Where a job's object lies for each of its dues, and what it must be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,60 +25,37 @@ pub struct PlainObject {
     options: String,
     /// A smaller one is bad evidence, in bytes.
     pub min_size: Option<u64>,
-    /// One that has not changed for longer is bad evidence.
+    /// One that was written so long before its due, or later, answers it; an older one is bad evidence.
     pub max_age: Option<SignedDuration>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    /// strftime(3), of the due in the job's zone.
-    Due(String),
-}
-
-/// A text is not the template of an object's URL. `Display` is the problem alone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}")]
-pub struct TemplateError {
-    /// The bytes of the text that are wrong.
-    pub span: Range<usize>,
-    /// What is wrong.
-    pub problem: String,
-    /// What to write instead.
-    pub hint: String,
-}
-
-impl TemplateError {
-    fn new(span: Range<usize>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { span, problem: problem.into(), hint: hint.into() }
-    }
+    /// So many objects that match make an answer.
+    pub min_count: Option<u32>,
+    /// Whether one with the content of the one before is bad evidence.
+    pub changed: bool,
+    /// One that is smaller than the last good one by more is bad evidence.
+    pub shrink_at_most: Option<Shrink>,
 }
 
 impl PlainObject {
-    /// Reads a URL with `{date}` (the same as `{%Y-%m-%d}`) and other `{...}` of strftime(3) conversions in its path. Of
-    /// an object in S3, it may end with the parameters that the URL of a store in S3 has: `?endpoint=https://HOST`.
+    /// Reads a URL with `{date}` (the same as `{%Y-%m-%d}`) and other `{...}` of strftime(3) conversions in its path, and
+    /// with the wildcards `*` (any text) and `?` (any character) behind its last slash; `{*}` and `{?}` are those
+    /// characters themselves. Of an object in S3, it may end with the parameters that the URL of a store in S3 has:
+    /// `?endpoint=https://HOST`.
     ///
     /// # Errors
     ///
     /// All that is wrong with it.
     pub fn parse(url: &str) -> Result<Self, Vec<TemplateError>> {
-        let mut errors = Vec::new();
-        let (template, options) = split_options(url);
-        let start = match base(template) {
-            Ok(length) => length,
-            Err(error) => return Err(vec![error]),
-        };
-        let parts = parts(template, start, &mut errors);
-        errors.extend(unwanted(template, start));
-        errors.extend(wrong_options(&template[..start], options, template.len()));
-        if !errors.is_empty() {
-            errors.sort_by_key(|error| error.span.start);
-            return Err(errors);
-        }
-        let base = &template[..start - 1];
-        let base = if base == "file://" { "file:///" } else { base };
-        let (base, options) = (base.to_owned(), options.to_owned());
-        Ok(Self { base, parts, options, min_size: None, max_age: None })
+        let template::Template { base, parts, options } = template::parse(url)?;
+        Ok(Self {
+            base,
+            parts,
+            options,
+            min_size: None,
+            max_age: None,
+            min_count: None,
+            changed: false,
+            shrink_at_most: None,
+        })
     }
 
     /// The bucket or the directory, as it is named to people: `s3://hoge-bucket`, `file:///data`.
@@ -85,185 +68,71 @@ impl PlainObject {
         format!("{}{}", self.base, self.options)
     }
 
-    /// The object's key under [`base`](Self::base) for a due, of which the date in `zone` counts.
-    pub fn key(&self, due: Timestamp, zone: &TimeZone) -> String {
+    /// The keys under [`base`](Self::base) of objects for a due, of which the date in `zone` counts: one key, or all
+    /// that match the wildcards.
+    pub fn keys(&self, due: Timestamp, zone: &TimeZone) -> Keys {
         let due = due.to_zoned_datetime(zone.clone());
-        let render = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            // It was tried when it was read; what cannot be shown after all is left as it is, and found nowhere.
-            Part::Due(format) => jiff::fmt::strtime::format(format, &due).unwrap_or_else(|_| format.clone()),
-        };
-        self.parts.iter().map(render).collect()
+        let mut keys = Keys::default();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => keys.push_text(text),
+                // It was tried when it was read; what cannot be shown after all is left as it is, and found nowhere.
+                Part::Due(format) => {
+                    let text = jiff::fmt::strtime::format(format, &due);
+                    keys.push_text(&text.unwrap_or_else(|_| format.clone()));
+                }
+                Part::One => keys.push_one(),
+                Part::Many => keys.push_many(),
+            }
+        }
+        keys
     }
 
-    /// Whether different dues have different keys.
+    /// All keys of all dues, with `*` for what differs from due to due, and the wildcards.
+    pub fn pattern(&self) -> String {
+        let mut pattern = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => pattern.push_str(text),
+                Part::One => pattern.push('?'),
+                Part::Due(_) | Part::Many if pattern.ends_with('*') => {}
+                Part::Due(_) | Part::Many => pattern.push('*'),
+            }
+        }
+        pattern
+    }
+
+    /// What all keys of all dues begin with.
+    pub fn fixed_prefix(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether there is a date in its keys.
     pub fn is_dated(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Due(_)))
+    }
+
+    /// Whether several objects may match.
+    pub fn has_wildcards(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::One | Part::Many))
+    }
+
+    /// The URL of an object under [`base`](Self::base), as it is named to people.
+    pub fn named(&self, key: &str) -> String {
+        format!("{}{}{key}", self.base, if self.base.ends_with('/') { "" } else { "/" })
     }
 }
 
 /// The template again.
 impl fmt::Display for PlainObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)?;
-        f.write_str(if self.base.ends_with('/') { "" } else { "/" })?;
-        self.parts.iter().try_for_each(|part| match part {
-            Part::Text(text) => f.write_str(text),
-            Part::Due(format) if format == "%Y-%m-%d" => f.write_str("{date}"),
-            Part::Due(format) => write!(f, "{{{format}}}"),
-        })?;
+        f.write_str(&self.named(""))?;
+        self.parts.iter().try_for_each(|part| part.fmt(f))?;
         f.write_str(&self.options)
     }
-}
-
-fn split_options(url: &str) -> (&str, &str) {
-    let end = url.find('?').filter(|_| url.starts_with("s3://"));
-    url.split_at(end.unwrap_or(url.len()))
-}
-
-fn wrong_options(bucket: &str, options: &str, at: usize) -> Option<TemplateError> {
-    const HINT: &str = "neither wildcards nor other parameters are supported here";
-    if options.is_empty() {
-        return None;
-    }
-    let span = at..at + options.len();
-    if options == "?" || options.contains(['#', '{', '}']) {
-        return Some(TemplateError::new(span, "these parameters are not understood", HINT));
-    }
-    let error = tenko_store::open::check_url(&format!("{bucket}{options}")).err()?;
-    let problem = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    Some(TemplateError::new(span, problem, error.help().unwrap_or(HINT)))
-}
-
-/// Where the key begins: after the bucket, or after the last directory that is the same for all dues.
-fn base(template: &str) -> Result<usize, TemplateError> {
-    const HINT: &str = "write s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY or file:///DIRECTORY/FILE";
-    if template.len() > LONGEST {
-        return Err(TemplateError::new(
-            0..template.len(),
-            format!("it is longer than {LONGEST} bytes"),
-            HINT,
-        ));
-    }
-    let Some((scheme, rest)) = template.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme))
-    else {
-        return Err(TemplateError::new(0..template.len(), "it is not the URL of an object", HINT));
-    };
-    let start = scheme.len() + "://".len();
-    let whole = start..template.len();
-    if scheme == "file" {
-        let fixed = rest.find('{').unwrap_or(rest.len());
-        let slash = rest[..fixed].rfind('/');
-        return match slash.filter(|_| rest.starts_with('/') && !rest.ends_with('/')) {
-            Some(slash) => Ok(start + slash + 1),
-            None => Err(TemplateError::new(whole, "it is not the absolute path of a file", HINT)),
-        };
-    }
-    match rest.split_once('/') {
-        Some((bucket, key)) if !key.is_empty() && !bucket.is_empty() => bucket_end(start, bucket),
-        _ => Err(TemplateError::new(whole, "it names no object in a bucket", HINT)),
-    }
-}
-
-fn bucket_end(start: usize, bucket: &str) -> Result<usize, TemplateError> {
-    let end = start + bucket.len();
-    match bucket.find(['{', '}', '@', '*', '?', '#']) {
-        None => Ok(end + 1),
-        Some(_) => Err(TemplateError::new(
-            start..end,
-            "this is not the name of a bucket",
-            "the same bucket holds all objects of a job; dates can stand after it",
-        )),
-    }
-}
-
-fn parts(template: &str, start: usize, errors: &mut Vec<TemplateError>) -> Vec<Part> {
-    let (mut parts, mut at) = (Vec::new(), start);
-    while let Some(open) = template[at..].find('{').map(|open| at + open) {
-        parts.push(Part::Text(template[at..open].to_owned()));
-        let Some(close) = template[open..].find('}').map(|close| open + close) else {
-            let hint = "write {date} or strftime(3) conversions such as {%Y/%m/%d}";
-            errors.push(TemplateError::new(open..template.len(), "this { is not closed", hint));
-            return parts;
-        };
-        match due_part(&template[open + 1..close]) {
-            Ok(part) => parts.push(part),
-            Err((problem, hint)) => errors.push(TemplateError::new(open..close + 1, problem, hint)),
-        }
-        at = close + 1;
-    }
-    parts.push(Part::Text(template[at..].to_owned()));
-    parts.retain(|part| *part != Part::Text(String::new()));
-    parts
-}
-
-fn due_part(inner: &str) -> Result<Part, (String, String)> {
-    let hint = || "write {date} or strftime(3) conversions such as {%Y/%m/%d}".to_owned();
-    if inner == "date" {
-        return Ok(Part::Due("%Y-%m-%d".into()));
-    }
-    if !inner.contains('%') {
-        let near = match inner {
-            "Date" | "DATE" | "day" | "today" | "ds" => "did you mean {date}?".to_owned(),
-            "yyyymmdd" | "YYYYMMDD" => "did you mean {%Y%m%d}?".to_owned(),
-            _ => hint(),
-        };
-        return Err((format!("{} is not known", super::shape::quoted(&format!("{{{inner}}}"))), near));
-    }
-    // Every due can be shown if this one can: conversions do not depend on the moment.
-    let sample = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
-    match jiff::fmt::strtime::format(inner, &sample) {
-        Ok(_) => Ok(Part::Due(inner.to_owned())),
-        Err(_) => Err(("this holds a conversion that is not known".to_owned(), hint())),
-    }
-}
-
-/// What a key cannot hold, outside of braces.
-fn unwanted(template: &str, start: usize) -> Vec<TemplateError> {
-    let mut depth = 0usize;
-    let mut errors = Vec::new();
-    for (at, c) in template[start..].char_indices().map(|(at, c)| (start + at, c)) {
-        let here = at..at + c.len_utf8();
-        match c {
-            '{' => depth = 1,
-            '}' if depth == 0 => {
-                errors.push(TemplateError::new(here, "this } closes nothing", "write {date}"));
-            }
-            '}' => depth = 0,
-            '*' if depth == 0 => errors.push(TemplateError::new(
-                here,
-                "wildcards are not supported",
-                "name one object per due; dates are written as {date} or {%Y/%m/%d}",
-            )),
-            '?' | '#' if depth == 0 => errors.push(TemplateError::new(
-                here,
-                format!("{c} cannot stand in the key of an object"),
-                "wildcards are not supported, and only objects in S3 take parameters",
-            )),
-            c if c.is_control() => {
-                errors.push(TemplateError::new(here, "a control character cannot stand here", "remove it"));
-            }
-            _ => {}
-        }
-    }
-    errors.extend(upwards(template, start));
-    errors
-}
-
-fn upwards(template: &str, start: usize) -> Option<TemplateError> {
-    let mut at = start;
-    for segment in template[start..].split('/') {
-        if segment == ".." || segment == "." {
-            let hint = "write the path without it";
-            return Some(TemplateError::new(
-                at..at + segment.len(),
-                format!("{segment} is not allowed"),
-                hint,
-            ));
-        }
-        at += segment.len() + 1;
-    }
-    None
 }
 
 #[cfg(test)]
@@ -274,7 +143,17 @@ mod tests {
         let object = PlainObject::parse(template).unwrap();
         assert_eq!(object.to_string(), template.replace("{%Y-%m-%d}", "{date}"));
         let due = "2026-03-31T20:00:00Z".parse().unwrap();
-        (object.base().to_owned(), object.key(due, &TimeZone::get(zone).unwrap()))
+        let keys = object.keys(due, &TimeZone::get(zone).unwrap());
+        (object.base().to_owned(), keys.to_string())
+    }
+
+    #[test]
+    fn what_differs_from_due_to_due_is_a_star_in_the_pattern() {
+        let pattern = |keys: &str| PlainObject::parse(&format!("s3://b/{keys}")).unwrap().pattern();
+        assert_eq!(pattern("{%Y-%m-%d}/evidence.txt"), "*/evidence.txt");
+        assert_eq!(pattern("dumps/{%Y}{%m}/db-*.sql.gz"), "dumps/*/db-*.sql.gz");
+        assert_eq!(pattern("dumps/{date}*-?"), "dumps/*-?");
+        assert_eq!(pattern("latest"), "latest");
     }
 
     #[test]
@@ -306,7 +185,37 @@ mod tests {
             object.url(),
             "s3://b?endpoint=https://minio.example:9000&region=eu-west-1&profile=reader"
         );
-        assert_eq!(object.key("2026-03-31T20:00:00Z".parse().unwrap(), &TimeZone::UTC), "in/2026-03-31.csv");
+        let keys = object.keys("2026-03-31T20:00:00Z".parse().unwrap(), &TimeZone::UTC);
+        assert_eq!(keys.exact(), Some("in/2026-03-31.csv"));
+    }
+
+    #[test]
+    fn wildcards_stand_behind_the_last_slash() {
+        let split = |template| key(template, "UTC");
+        assert_eq!(split("s3://b/db/{%Y/%m}/dump-{date}-*.gz").1, "db/2026/03/dump-2026-03-31-*.gz");
+        assert_eq!(split("s3://b/*").1, "*");
+        assert_eq!(split("gs://b/x?").1, "x?");
+        assert_eq!(split("az://b/d/x?y*{%d}").1, "d/x?y*31");
+        assert_eq!(split("file:///data/in/x-*.gz"), ("file:///data/in".into(), "x-*.gz".into()));
+        assert_eq!(split("file:///data/{%Y}/x-?.gz"), ("file:///data".into(), "2026/x-?.gz".into()));
+    }
+
+    #[test]
+    fn a_question_mark_is_a_wildcard_unless_a_parameter_follows() {
+        let object = PlainObject::parse("s3://b/x-??.gz?region=eu-west-1").unwrap();
+        assert_eq!(object.to_string(), "s3://b/x-??.gz?region=eu-west-1");
+        assert_eq!(object.url(), "s3://b?region=eu-west-1");
+        assert!(object.has_wildcards());
+        assert!(PlainObject::parse("s3://b/x?y").unwrap().has_wildcards());
+    }
+
+    #[test]
+    fn a_star_in_braces_is_itself() {
+        let object = PlainObject::parse("s3://b/a{*}b{?}c=d/{?}x=1").unwrap();
+        assert_eq!(object.to_string(), "s3://b/a{*}b{?}c=d/{?}x=1");
+        let keys = object.keys(Timestamp::UNIX_EPOCH, &TimeZone::UTC);
+        assert_eq!(keys.exact(), Some("a*b?c=d/?x=1"));
+        assert!(!object.has_wildcards());
     }
 
     #[test]
@@ -322,12 +231,19 @@ mod tests {
             "s3://b/{x}",
             "s3://b/{date",
             "s3://b/date}",
-            "s3://b/*.txt",
+            "s3://b/*/x.txt",
+            "s3://b/?/x.txt",
+            "s3://b/**",
+            "s3://b/x-**.txt",
+            "s3://b/*{%Y/%m}",
+            "s3://b*/x",
+            "file:///data/*/x",
+            "s3://b/{**}",
             "s3://b/../x",
-            "s3://b/x?y",
-            "s3://b/x?",
             "s3://b/x?endpoint=http://h#y",
             "s3://b/x?region=a&regoin=b",
+            "s3://b/x?regoin=b",
+            "az://b/x?regoin=b",
             "gs://b/x?region=a",
             "file:///d/x?region=a",
             "s3://u:p@b/x",

@@ -29,6 +29,7 @@ fn form(form_of: &Form) -> Map<String, Value> {
         Form::Text | Form::Secret => json!({ "type": "string" }),
         Form::Duration => json!({ "type": "string", "examples": ["30m", "1h30m", "2 days"] }),
         Form::Size => json!({ "type": ["string", "integer"], "minimum": 0, "examples": ["10kB", 2048] }),
+        Form::Shrink => json!({ "type": ["string", "integer"], "minimum": 0, "examples": ["20%", "100MB"] }),
         Form::Flag => json!({ "type": "boolean" }),
         Form::Texts => {
             json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })

@@ -119,7 +119,7 @@ fn fits(value: &DeValue<'_>, form: &Form) -> bool {
     match form {
         Form::Text | Form::Duration | Form::Secret | Form::Choice(_) => value.is_str(),
         Form::Flag => value.is_bool(),
-        Form::Size => value.is_str() || number(value, 0, u32::MAX).is_some(),
+        Form::Size | Form::Shrink => value.is_str() || number(value, 0, u32::MAX).is_some(),
         Form::Texts => value.is_str() || fits(value, &Form::List),
         Form::List => value.as_array().is_some_and(|list| list.iter().all(|text| text.get_ref().is_str())),
         Form::Number(low, high) => number(value, *low, *high).is_some(),
@@ -157,6 +157,7 @@ fn wanted(form: &Form) -> &'static str {
     match form {
         Form::Text | Form::Duration | Form::Secret | Form::Choice(_) => "a string",
         Form::Size => "a number of bytes or a string",
+        Form::Shrink => "a percentage as a string, or a size",
         Form::Flag => "true or false",
         Form::Texts => "a string or a list of strings",
         Form::List => "a list of strings",
@@ -176,6 +177,7 @@ fn example(form: &Form) -> Option<String> {
     let example = match form {
         Form::Duration => "write a length of time such as \"30m\"",
         Form::Size => "write \"10kB\", or the number of bytes",
+        Form::Shrink => "write \"20%\", or a size such as \"100MB\"",
         Form::List | Form::Texts => "write [\"one\", \"two\"]",
         Form::Codes => "write [0, 24]",
         Form::Moment => "write 2026-04-01 or \"2026-04-01T00:00:00Z\"",

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tenko_core::job::Limits;
 use tenko_core::message::Language;
 use tenko_core::schedule::ScheduleSpec;
-use tenko_core::{ChannelName, Slug};
+use tenko_core::{ChannelName, Shrink, Slug};
 use toml::Value;
 
 use super::{Config, ConfiguredJob};
@@ -185,11 +185,22 @@ impl Page<'_> {
     fn object(&mut self, configured: &ConfiguredJob) {
         let Some(object) = &configured.object else { return };
         self.pair("object", object.to_string());
-        if let Some(size) = object.min_size.and_then(|size| i64::try_from(size).ok()) {
-            self.pair("min_size", size);
+        if let Some(size) = object.min_size {
+            self.pair("min_size", size_value(size));
         }
         if let Some(age) = object.max_age {
             self.pair("max_age", format!("{age:#}"));
+        }
+        if let Some(count) = object.min_count {
+            self.pair("min_count", i64::from(count));
+        }
+        if object.changed {
+            self.pair("changed", true);
+        }
+        match object.shrink_at_most {
+            Some(Shrink::Bytes(bytes)) => self.pair("shrink_at_most", size_value(bytes)),
+            Some(share) => self.pair("shrink_at_most", share.to_string()),
+            None => {}
         }
     }
 
@@ -288,4 +299,9 @@ fn without_password(url: &str) -> String {
         return url.to_owned();
     }
     parsed.to_string()
+}
+
+/// A size as it can be read again: numbers are accepted up to a limit, texts are not limited.
+fn size_value(size: u64) -> Value {
+    u32::try_from(size).map_or_else(|_| Value::from(size.to_string()), |size| Value::from(i64::from(size)))
 }

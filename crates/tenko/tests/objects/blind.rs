@@ -45,6 +45,17 @@ async fn the_right_to_get_alone_sees_an_object_that_is_there() {
 }
 
 #[tokio::test]
+async fn the_right_to_list_alone_is_enough_too() {
+    let mut morning = Morning::daily().await;
+    morning.look_as(Key::Lister);
+    assert_eq!(morning.at("24 05:10").await, "late");
+    morning.upload("24 05:20", TODAY, "ok");
+    assert_eq!(morning.at("24 05:30").await, "up since 24 05:20");
+    assert_eq!(morning.at("25 06:30").await, "down missed since 25 06:00");
+    assert_eq!(morning.told(), ["down"]);
+}
+
+#[tokio::test]
 async fn without_any_right_it_is_unknown() {
     let mut morning = Morning::daily().await;
     morning.upload("24 05:20", TODAY, "ok");

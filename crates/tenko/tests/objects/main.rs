@@ -4,9 +4,13 @@
 
 mod bucket;
 
+mod backups;
 mod blind;
+mod checks;
 mod dry;
 mod files;
 mod quality;
 mod requests;
+mod same;
 mod timeline;
+mod wildcards;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tenko::checker::Report;
 use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
 
 use super::bucket::{DAILY, Morning, moment};
@@ -54,7 +55,7 @@ async fn after_a_long_absence_at_most_31_dues_are_asked_for() {
     morning.asked();
     // 259 hours.
     assert_eq!(morning.at("20 23:30").await, "down missed since 10 07:00");
-    assert_eq!(morning.asked(), (31, 1));
+    assert_eq!(morning.asked(), (0, 1));
     assert_eq!(morning.at("20 23:40").await, "down");
     assert_eq!(morning.asked().0, 1);
 }
@@ -67,27 +68,90 @@ async fn a_month_of_seconds_is_not_walked_through() {
     morning.asked();
     let begin = Instant::now();
     assert!(morning.at("30 05:00").await.starts_with("down missed"));
-    assert_eq!(morning.asked(), (31, 1));
+    assert_eq!(morning.asked(), (0, 1));
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
+/// So many jobs with an object each, in one directory.
+async fn many(count: usize) -> Morning {
+    let job = |number| DAILY.replace("evidence.txt", &format!("job{number:03}.txt"));
+    let others: String =
+        (1..count).map(|number| format!("\n[jobs.other{number}]\n{}", job(number))).collect();
+    Morning::with(&format!("{}{others}", job(0))).await
+}
+
+fn blind(report: &Report) -> usize {
+    report.roll.states.values().filter(|state| state.blind.is_some()).count()
+}
+
 #[tokio::test]
-async fn a_silent_bucket_is_not_asked_for_all_of_a_hundred_jobs() {
-    let others: String = (1..100).map(|number| format!("\n[jobs.other{number}]\n{DAILY}")).collect();
-    let morning = Morning::with(&format!("{DAILY}{others}")).await;
+async fn a_silent_bucket_is_not_asked_for_all_objects() {
+    let morning = many(25).await;
     morning.s3.inject(Ask::Head, 1000, Fault::Status(503));
     let report = morning.roll_call("24 06:30").await;
-    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 100);
+    assert_eq!(blind(&report), 25);
     let (heads, _) = morning.asked();
-    // Each is tried three times. Of those under way when sixteen had failed, all are awaited.
-    assert!((3 * 16..=3 * 32).contains(&heads), "{heads}");
-    let last = &report.roll.states.last_key_value().unwrap().1.blind;
-    let problem = &last.as_ref().unwrap().problem;
-    assert!(problem.contains("was not asked for"), "{problem}");
+    // Each is tried three times. The first one goes alone; when sixteen had failed, those under way are awaited.
+    assert!((3 * 16..=3 * 25).contains(&heads), "{heads}");
     // The next roll call asks again.
     morning.s3.heal();
-    let report = morning.roll_call("24 06:40").await;
-    assert_eq!(report.roll.states.values().filter(|state| state.blind.is_some()).count(), 0);
+    assert_eq!(blind(&morning.roll_call("24 06:40").await), 0);
+    assert_eq!(morning.asked(), (25, 1));
+}
+
+#[tokio::test]
+async fn a_silent_bucket_is_not_asked_for_more_than_one_list() {
+    let morning = many(100).await;
+    morning.s3.inject(Ask::List, 1000, Fault::Status(503));
+    assert_eq!(blind(&morning.roll_call("24 06:30").await), 100);
+    assert_eq!(morning.asked(), (0, 3));
+    morning.s3.heal();
+    assert_eq!(blind(&morning.roll_call("24 06:40").await), 0);
+    assert_eq!(morning.asked(), (0, 1));
+}
+
+#[tokio::test]
+async fn the_same_object_of_a_hundred_jobs_costs_one_head() {
+    let others: String = (1..100).map(|number| format!("\n[jobs.other{number}]\n{DAILY}")).collect();
+    let morning = Morning::with(&format!("{DAILY}{others}")).await;
+    morning.upload("24 05:10", TODAY, "ok");
+    let report = morning.roll_call("24 06:30").await;
+    assert!(report.roll.states.values().all(|state| state.last_success.is_some()));
+    assert_eq!(morning.asked(), (1, 0));
+}
+
+#[tokio::test]
+async fn the_objects_of_five_hundred_jobs_cost_one_list() {
+    let morning = many(500).await;
+    for number in 0..400 {
+        morning.upload("24 05:10", &format!("2026-11-24/job{number:03}.txt"), "ok");
+    }
+    let report = morning.roll_call("24 06:30").await;
+    let answered = report.roll.states.values().filter(|state| state.last_success.is_some());
+    assert_eq!(answered.count(), 400);
+    assert_eq!(morning.asked(), (0, 1));
+}
+
+#[tokio::test]
+async fn a_crowded_bucket_is_asked_for_one_by_one_after_one_list() {
+    let morning = many(30).await;
+    for number in 0..3000 {
+        morning.s3.put(&format!("2026-11-24/job000.txt-{number}"), "of somebody else");
+    }
+    morning.upload("24 05:10", "2026-11-24/job029.txt", "ok");
+    let report = morning.roll_call("24 06:30").await;
+    assert_eq!(report.roll.states.values().filter(|state| state.last_success.is_some()).count(), 1);
+    assert_eq!(morning.asked(), (29, 1));
+}
+
+#[tokio::test]
+async fn where_lists_are_forbidden_that_is_found_out_once() {
+    let mut morning = many(100).await;
+    morning.look_as(Key::Getter);
+    for number in 0..100 {
+        morning.upload("24 05:10", &format!("2026-11-24/job{number:03}.txt"), "ok");
+    }
+    assert_eq!(blind(&morning.roll_call("24 06:30").await), 0);
     assert_eq!(morning.asked(), (100, 1));
 }
 

@@ -35,31 +35,15 @@ pub(super) struct Watched {
     pub(super) bucket: String,
     /// Their keys, with `*` for what differs from due to due.
     pub(super) keys: String,
+    /// Whether they have to be listed, because any of several may be the one.
+    pub(super) listed: bool,
 }
 
 /// The plain objects of one job; `None` if it has none in S3.
 pub(super) fn watched(config: &Config, job: &Slug) -> Option<Watched> {
     let object = config.jobs.get(job)?.object.as_ref()?;
     let place = open::s3_place(&object.url()).ok().flatten()?;
-    let template = object.to_string();
-    let key = template.strip_prefix(object.base())?.trim_start_matches('/');
-    Some(Watched { bucket: place.bucket, keys: pattern(key.split('?').next().unwrap_or(key)) })
-}
-
-/// Puts `*` in place of each `{...}`.
-fn pattern(template: &str) -> String {
-    let mut pattern = String::new();
-    let mut rest = template;
-    while let Some((text, due)) = rest.split_once('{') {
-        pattern.push_str(text);
-        pattern.push('*');
-        rest = due.split_once('}').map_or("", |(_, rest)| rest);
-    }
-    pattern.push_str(rest);
-    while pattern.contains("**") {
-        pattern = pattern.replace("**", "*");
-    }
-    pattern
+    Some(Watched { bucket: place.bucket, keys: object.pattern(), listed: object.has_wildcards() })
 }
 
 /// The secrets that the configuration fetches from AWS, by what follows `scheme` in their references.
@@ -86,17 +70,5 @@ pub(super) fn partition(region: Option<&str>) -> &'static str {
         Some(region) if region.starts_with("cn-") => "aws-cn",
         Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pattern;
-
-    #[test]
-    fn what_differs_from_due_to_due_is_a_star() {
-        assert_eq!(pattern("{%Y-%m-%d}/evidence.txt"), "*/evidence.txt");
-        assert_eq!(pattern("dumps/{%Y}{%m}/db-*.sql.gz"), "dumps/*/db-*.sql.gz");
-        assert_eq!(pattern("latest"), "latest");
     }
 }

@@ -129,7 +129,7 @@ fn writer(
     for name in jobs {
         let job = Slug::new(name).map_err(CommandError::usage)?;
         match place::watched(config, &job) {
-            Some(Watched { bucket, keys }) => resources.insert(account.object(&bucket, &keys)),
+            Some(Watched { bucket, keys, .. }) => resources.insert(account.object(&bucket, &keys)),
             None => resources.insert(evidence(&layout::evidence_of(&job))),
         };
     }
@@ -240,9 +240,10 @@ impl Account {
         }
         let objects = watched.iter().map(|one| self.object(&one.bucket, &one.keys));
         let mut statements = vec![allow("LookAtPlainObjects", &["s3:GetObject"], objects)];
-        if list {
-            // A condition on s3:prefix would not do: HEAD has no prefix, and so a missing object would be 403 again.
-            let buckets = watched.iter().map(|one| self.bucket(&one.bucket));
+        // A condition on s3:prefix would not do: HEAD has no prefix, and so a missing object would be 403 again.
+        let listed = watched.iter().filter(|one| list || one.listed);
+        let buckets: BTreeSet<String> = listed.map(|one| self.bucket(&one.bucket)).collect();
+        if !buckets.is_empty() {
             statements.push(allow("TellMissingFromForbidden", &["s3:ListBucket"], buckets));
         }
         statements

@@ -94,16 +94,13 @@ impl Presign {
             (None, true) => Some(next_due(job, now)?),
             (None, false) => job.schedule.next_due(now, now),
         };
-        let key = object.key(due.unwrap_or(now), job.schedule.time_zone());
-        if key.contains('*') {
-            return Err(CommandError::usage(format!(
-                "the object of {} may have any of several keys: {key}",
-                job.slug
-            ))
-            .hint(
+        let keys = object.keys(due.unwrap_or(now), job.schedule.time_zone());
+        let Some(key) = keys.exact().map(str::to_owned) else {
+            let problem = format!("the object of {} may have any of several keys: {keys}", job.slug);
+            return Err(CommandError::usage(problem).hint(
                 "name one key in the configuration, or let the host choose one and sign it with the AWS CLI",
             ));
-        }
+        };
         let valid_for = self.valid_for(job, due, now)?;
         let url = sign(&object.url(), &key, Upload::Overwrite, valid_for).await?;
         let expires_at = now.checked_add(valid_for).unwrap_or(now);
