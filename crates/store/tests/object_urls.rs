@@ -80,3 +80,25 @@ async fn the_url_that_is_shown_holds_no_secret() {
     assert_eq!(redact_url("sqlite:///x.db"), "sqlite:///x.db");
     assert_eq!(redact_url("u:p@nothing"), "nothing");
 }
+
+/// A signature of Azure travels in the URL of each request.
+#[tokio::test]
+async fn signatures_and_tokens_are_not_shown() {
+    let env = [
+        ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
+        ("AZURE_STORAGE_SAS_TOKEN", "sv=2018-11-09&sr=c&sp=c&sig=plantedSecret"),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let options = OpenOptions { env: Some(env.into()), per_request: None };
+    let url = "az://container/x?endpoint=http://127.0.0.1:9/acme&allow_http=true";
+    let store = open(url, &options).await.unwrap();
+    let error = store.news(&tenko_core::roll::Cursor::default(), jiff::Timestamp::now()).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(!format!("{error:?} {store:?}").contains("plantedSecret"), "{error:?} {store:?}");
+    let env = BTreeMap::from([("GOOGLE_BEARER_TOKEN".to_owned(), "plantedSecret".to_owned())]);
+    let google = open("gs://bucket", &OpenOptions { env: Some(env), per_request: None }).await.unwrap();
+    assert!(!format!("{google:?}").contains("plantedSecret"), "{google:?}");
+    let nobody =
+        open("az://container/x", &OpenOptions { env: Some(BTreeMap::new()), per_request: None }).await;
+    insta::assert_snapshot!(told(&nobody.unwrap_err()));
+}

@@ -1,5 +1,6 @@
 //! Objects in a bucket of S3, of Google or of Azure, or of a server that speaks their protocols.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,6 @@ use crate::error::{ErrorKind, StoreError};
 const COLLISIONS: u32 = 6;
 
 /// A bucket, or the part of it under a prefix.
-#[derive(Debug)]
 pub(crate) struct Cloud<S> {
     store: Arc<S>,
     place: Place,
@@ -47,6 +47,13 @@ pub(crate) struct Place {
     pub(crate) prefix: String,
     /// What the rights are called.
     pub(crate) rights: Rights,
+}
+
+/// Without the library's part, which shows signatures and tokens.
+impl<S> fmt::Debug for Cloud<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl<S: ObjectStore + PaginatedListStore> Cloud<S> {
