@@ -8,14 +8,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tenko_core::Slug;
 use tenko_store::layout;
-use tenko_store::open::S3Place;
+use tenko_store::open::{self, S3Place};
 
 use super::place::{self, Watched};
 use crate::cli::Common;
 use crate::command::Setup;
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::printer;
+use crate::{printer, publish};
 
 /// Print least-privilege policies for IAM, as JSON
 #[derive(Debug, Args)]
@@ -165,6 +165,7 @@ fn checker(
         config.jobs.keys().filter(|slug| jobs.is_empty() || jobs.iter().any(|name| name == slug.as_str()));
     let watched: Vec<Watched> = jobs.filter_map(|job| place::watched(config, job)).collect();
     statements.extend(account.look_at(&watched, list));
+    statements.extend(account.publish(config));
     statements.extend(account.read_parameters(config));
     statements.extend(account.read_secrets(config));
     statements.extend(account.kms("UseTheKey", &["kms:Decrypt", "kms:GenerateDataKey"]));
@@ -249,6 +250,14 @@ impl Account {
         statements
     }
 
+    /// The rights to write the status page, and to read what it said before.
+    fn publish(&self, config: &Config) -> Option<Statement> {
+        let place = open::s3_place(&config.publish.as_ref()?.url).ok().flatten()?;
+        let pages = [publish::PAGE, publish::STATUS];
+        let pages = pages.map(|page| self.object(&place.bucket, &format!("{}{page}", place.prefix)));
+        Some(allow("PublishTheStatus", &["s3:GetObject", "s3:PutObject"], pages))
+    }
+
     fn read_parameters(&self, config: &Config) -> Option<Statement> {
         let name = |name: String| match name.starts_with("arn:") {
             true => name,
@@ -280,6 +289,7 @@ pub(super) fn beyond_the_template(config: &Config, region: Option<&str>) -> Vec<
     let account = Account { region: region.map(str::to_owned), ..Account::default() };
     let watched: Vec<Watched> = config.jobs.keys().filter_map(|job| place::watched(config, job)).collect();
     let mut statements = account.look_at(&watched, true);
+    statements.extend(account.publish(config));
     if place::parameters(config).is_none() {
         statements.extend(account.read_parameters(config));
     }
