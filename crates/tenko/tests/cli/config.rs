@@ -97,7 +97,7 @@ fn the_schema_is_json_and_the_example_passes() {
     let names =
         ["SLACK_WEBHOOK_URL", "PAGER_URL", "HEARTBEAT_URL", "SMTP_PASSWORD", "PAGER_TOKEN", "PAGER_KEY"];
     let place = names.into_iter().fold(place, |place, name| place.env(name, "https://example.org/secret"));
-    assert_eq!(place.ok(&["config", "check"]), "tenko.toml: 5 jobs, 4 channels\n");
+    assert_eq!(place.ok(&["config", "check"]), "tenko.toml: 6 jobs, 4 channels\n");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! So many, not the same again, not much smaller: what is wrong is said with its figures.
 
+use tenko_core::message::{Language, compose};
+
 use super::bucket::{DAILY, Morning};
 
 /// A dump each night.
@@ -196,4 +198,18 @@ async fn without_a_date_the_ones_before_lie_in_the_same_list() {
     morning.dump(25, &"y".repeat(1000));
     assert_eq!(morning.at("25 05:30").await, "down bad_evidence since 25 05:20");
     assert_eq!(morning.asked(), (0, 1));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_the_language_of_the_channel() {
+    let morning = dumps("shrink_at_most = \"20%\"").await;
+    morning.dump(23, &"x".repeat(1000));
+    morning.dump(24, &"x".repeat(700));
+    assert_eq!(morning.at("24 05:30").await, "down bad_evidence since 24 05:20");
+    let notices = morning.notices();
+    let said = [Language::En, Language::Ja].map(|language| compose(&notices[0], language).sentence);
+    insta::assert_snapshot!(said.join("\n"), @r"
+    The evidence of batch of Tue 24 Nov 2026 05:20 JST is bad: s3://tenko-test/db/2026-11-24.gz has 700 bytes, 30% less than s3://tenko-test/db/2026-11-23.gz with 1000 bytes; at most 20% less is allowed.
+    batch の 2026年11月24日(火) 05:20 JST のエビデンスに問題があります（s3://tenko-test/db/2026-11-24.gz は 700 バイトで、s3://tenko-test/db/2026-11-23.gz（1000 バイト）より 30% 小さくなっています。許容される減少は 20% までです）。
+    ");
 }

@@ -156,6 +156,37 @@ async fn where_lists_are_forbidden_that_is_found_out_once() {
 }
 
 #[tokio::test]
+async fn where_only_lists_of_single_keys_are_allowed_those_tell() {
+    let mut morning = many(30).await;
+    morning.look_as(Key::Lister);
+    for number in 0..30 {
+        morning.upload("24 05:10", &format!("2026-11-24/job{number:03}.txt"), "ok");
+    }
+    morning.s3.inject(Ask::List, 1, Fault::Status(403));
+    let report = morning.roll_call("24 06:30").await;
+    assert!(report.roll.states.values().all(|state| state.last_success.is_some()));
+    let (heads, lists) = morning.asked();
+    assert!(heads <= 16 && lists == 31, "{heads} HEAD and {lists} LIST");
+}
+
+#[tokio::test]
+async fn what_a_list_tells_anyway_is_not_asked_for_again() {
+    let all = DAILY.replace("evidence.txt", "*");
+    let narrow = DAILY.replace("evidence.txt", "part-*");
+    let none = DAILY.replace("evidence.txt", "nothing.txt");
+    let morning =
+        Morning::with(&format!("{all}\n[jobs.exact]\n{DAILY}\n[jobs.narrow]\n{narrow}\n[jobs.none]\n{none}"))
+            .await;
+    morning.upload("24 05:10", "2026-11-24/part-1", "ok");
+    morning.upload("24 05:20", TODAY, "ok");
+    let report = morning.roll_call("24 06:30").await;
+    let answered = report.roll.states.iter().filter(|(_, state)| state.last_success.is_some());
+    assert_eq!(answered.map(|(slug, _)| slug.as_str()).collect::<Vec<_>>(), ["batch", "exact", "narrow"]);
+    // The second one is of the narrower pattern: what it is about is in the first already.
+    assert_eq!(morning.asked(), (0, 1));
+}
+
+#[tokio::test]
 async fn before_a_miss_is_believed_the_store_is_asked_again_but_not_the_object() {
     let other = TestS3::start().await;
     let mut morning = Morning::with(DAILY).await;

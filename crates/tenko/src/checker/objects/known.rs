@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tenko_store::open::ObjectMeta;
 
+use super::plan::covers;
+
 /// Something to be found out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Want {
@@ -52,16 +54,27 @@ impl Known {
         match self.objects.get(key) {
             Some(Ok(found)) => Ok(found.as_ref()),
             Some(Err(trouble)) => Err(Gap::Blind(trouble.clone())),
-            None => Err(Gap::Unasked(Want::Object(key.to_owned()))),
+            None => self.listed(key).ok_or_else(|| Gap::Unasked(Want::Object(key.to_owned()))),
         }
     }
 
-    /// The objects of one directory of which the key begins with `prefix`, in the order of their time.
+    /// What a list says of a key: that there is none is an answer too. `None` if no list reaches it.
+    fn listed(&self, key: &str) -> Option<Option<&ObjectMeta>> {
+        Some(self.reaching(key)?.iter().find(|object| object.key == key))
+    }
+
+    /// A list that tells of all that begins with a text.
+    fn reaching(&self, text: &str) -> Option<&[ObjectMeta]> {
+        let covering = self.listings.iter().filter(|(prefix, _)| covers(prefix, text));
+        covering.filter_map(|(_, found)| found.as_deref().ok()).next()
+    }
+
+    /// The objects of one directory of which the key begins with `prefix`, and maybe others, in the order of their time.
     pub(super) fn listing(&self, prefix: &str) -> Result<&[ObjectMeta], Gap> {
         match self.listings.get(prefix) {
             Some(Ok(found)) => Ok(found),
             Some(Err(trouble)) => Err(Gap::Blind(trouble.clone())),
-            None => Err(Gap::Unasked(Want::Listing(prefix.to_owned()))),
+            None => self.reaching(prefix).ok_or_else(|| Gap::Unasked(Want::Listing(prefix.to_owned()))),
         }
     }
 

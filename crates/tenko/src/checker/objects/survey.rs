@@ -22,7 +22,10 @@ pub(super) struct Bucket {
     objects: Result<PlainObjects, StoreError>,
     answers: AtomicUsize,
     silences: AtomicUsize,
-    /// Whether a LIST was refused.
+    /// Whether a LIST of more than one key was refused. That of a single key may still be allowed: rights to list can be
+    /// limited to prefixes.
+    may_not_sweep: AtomicBool,
+    /// Whether a LIST of a single key was refused.
     may_not_list: AtomicBool,
     /// Whether a HEAD was refused of an object that is there.
     may_not_head: AtomicBool,
@@ -41,6 +44,7 @@ impl Bucket {
             objects: open_objects(url, options).await,
             answers: AtomicUsize::new(0),
             silences: AtomicUsize::new(0),
+            may_not_sweep: AtomicBool::new(false),
             may_not_list: AtomicBool::new(false),
             may_not_head: AtomicBool::new(false),
         }
@@ -48,7 +52,7 @@ impl Bucket {
 
     /// Finds out all that is wanted, or why it can't be.
     pub(super) async fn find_out(&self, wants: BTreeSet<Want>, known: &mut Known) {
-        let plan = plan::plan(wants, !self.may_not_list.load(Ordering::Relaxed));
+        let plan = plan::plan(wants, !self.may_not_sweep.load(Ordering::Relaxed));
         let mut asking = self.requests(plan, known).into_iter();
         // The first one finds out whether there is a bucket at all, for the others.
         let mut facts = match asking.next() {
@@ -79,9 +83,6 @@ impl Bucket {
             false => Err(Trouble::plain(format!("there are over {MOST_LISTED} objects {prefix}*"))
                 .hint("put a date into the directory or in front of the wildcard")),
         });
-        if found.as_ref().is_err_and(|trouble| trouble.refused) {
-            self.may_not_list.store(true, Ordering::Relaxed);
-        }
         vec![Fact::Listing(prefix, found)]
     }
 
@@ -112,13 +113,13 @@ impl Bucket {
 
     /// A page that begins with the first of some keys; `None` where lists are refused.
     async fn page(&self, keys: &[String]) -> Result<Option<SomeObjects>, Trouble> {
-        if self.may_not_list.load(Ordering::Relaxed) {
+        if self.may_not_sweep.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let (prefix, behind) = plan::beginning(keys);
         match self.ask(&prefix, async |objects| objects.page(&prefix, &behind).await).await {
             Err(trouble) if trouble.refused => {
-                self.may_not_list.store(true, Ordering::Relaxed);
+                self.may_not_sweep.store(true, Ordering::Relaxed);
                 Ok(None)
             }
             page => page.map(Some),
