@@ -30,7 +30,7 @@ pub const MAX_OUTPUT_LINES: usize = 20;
 pub const MAX_OUTPUT: usize = 2_000;
 /// The most characters of one value that a job had a hand in.
 pub const MAX_VALUE: usize = 500;
-/// The name under which the whole store is spoken of, where a notice concerns no single job.
+/// The name in place of a job's in a notice that concerns the whole store. A job may be called so, too.
 pub const ALL_JOBS: &str = "all-jobs";
 
 /// The language in which people are told.
@@ -170,7 +170,7 @@ impl<'a> Told<'a> {
     }
 
     fn is_of_all_jobs(&self) -> bool {
-        self.job() == ALL_JOBS && matches!(self.notice.kind, NoticeKind::Unknown | NoticeKind::Known)
+        self.notice.facts.whole_store && matches!(self.notice.kind, NoticeKind::Unknown | NoticeKind::Known)
     }
 
     /// A moment in full.

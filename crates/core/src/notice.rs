@@ -129,6 +129,9 @@ pub struct Facts {
     /// Whether evidence that was delivered late showed that the job had been well.
     #[serde(default)]
     pub late_delivered: bool,
+    /// Whether it is about the whole store, and not about the job that it names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_store: bool,
     /// Whether nobody had been told that the job was down, because it is up again already.
     #[serde(default)]
     pub brief: bool,

@@ -37,7 +37,7 @@ pub use known::up_to_now;
 pub use outage::Outage;
 pub use past::{Dues, dues};
 pub use rebuild::as_of;
-use roster::members;
+pub use roster::{Members, members};
 
 /// How often a roll call that lost a race reads again before it leaves the field to the others.
 const TRIES: u32 = 20;

@@ -221,6 +221,7 @@ fn the_whole_store_unknown_and_known() {
     let facts = || Facts {
         down_since: Some(at(DUE)),
         message: Some("connection refused".into()),
+        whole_store: true,
         ..Facts::default()
     };
     for (name, kind, moment) in [
@@ -230,6 +231,14 @@ fn the_whole_store_unknown_and_known() {
         let job = Slug::new(ALL_JOBS).unwrap();
         assert_snapshot!(name, both(&Notice { job, ..notice(kind, moment, facts()) }));
     }
+}
+
+#[test]
+fn a_job_may_be_called_as_all_of_them_are() {
+    let job = Slug::new(ALL_JOBS).unwrap();
+    let of_a_job =
+        compose(&Notice { job, ..notice(NoticeKind::Unknown, DUE, Facts::default()) }, Language::En);
+    assert_eq!(of_a_job.title, "all-jobs: could not tell");
 }
 
 #[test]

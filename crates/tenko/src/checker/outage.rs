@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tenko_core::message::ALL_JOBS;
 use tenko_core::notice::{BLIND_TRIES, Facts};
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::{ChannelName, Notice, NoticeKind, Slug, notice};
@@ -105,11 +106,12 @@ impl Checker {
     }
 
     async fn say(&self, channel: &ChannelName, kind: NoticeKind, outage: &Outage, now: Timestamp) -> bool {
-        let Ok(job) = Slug::new("all-jobs") else { return false };
+        let Ok(job) = Slug::new(ALL_JOBS) else { return false };
         let facts = Facts {
             time_zone: self.config.time_zone.iana_name().unwrap_or("UTC").to_owned(),
             down_since: Some(outage.since),
             message: Some(outage.problem.clone()),
+            whole_store: true,
             ..Facts::default()
         };
         let id = notice::id(&job, outage.since, kind, channel);

@@ -15,13 +15,13 @@ const AT_ONCE: usize = 32;
 
 /// The jobs of one roll call.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub struct Members {
     /// The jobs.
-    pub(super) jobs: BTreeMap<Slug, Job>,
+    pub jobs: BTreeMap<Slug, Job>,
     /// Jobs whose declaration is new.
-    pub(super) declared: BTreeSet<Slug>,
+    pub declared: BTreeSet<Slug>,
     /// Declarations that make no sense.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Checker {
@@ -81,7 +81,7 @@ impl Checker {
 }
 
 /// Who is on the roll. The configuration comes before what a job says of itself.
-pub(super) fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
+pub fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
     let mut members = Members::default();
     for (slug, configured) in &config.jobs {
         members.jobs.insert(slug.clone(), configured.job.clone());

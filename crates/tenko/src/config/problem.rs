@@ -85,7 +85,7 @@ impl ConfigErrors {
         let errors: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
         let shown = errors.iter().take(MOST_SHOWN).map(|error| error.show(source)).collect();
         let (path, count) = (path.to_owned(), errors.len());
-        (count > 0).then(|| Self { path, shown, count, rest_unknown: false })
+        (count > 0).then_some(Self { path, shown, count, rest_unknown: false })
     }
 
     /// Says that these errors keep the rest of the file from being checked.
