@@ -30,7 +30,7 @@ use crate::notify::Channels;
 use objects::Seen;
 
 pub use outage::Outage;
-pub use past::{Dues, dues};
+pub use past::{Dues, dues, roster};
 pub use rebuild::as_of;
 pub use roster::{Members, members};
 

@@ -106,6 +106,19 @@ fn evidence_of_another_job_shows_how_far_evidence_reaches_back() {
 }
 
 #[test]
+fn a_job_that_declared_itself_is_known_before_the_roll_is_called() {
+    let place = Place::new();
+    let declared = ["ping", "self", "--cron", "0 5 * * *", "--tz", "Asia/Tokyo", "--grace", "30m"];
+    for day in ["01", "03"] {
+        let at = format!("2026-03-{day}T05:07+09:00");
+        assert_eq!(place.tenko([&declared[..], &["--at", &at]].concat()).code, 0);
+    }
+    let seen = place.tenko(["gaps", "self", "--since", "2026-03-01", "--until", "2026-03-03T12:00"]);
+    assert_eq!(seen.code, 1, "{seen:?}");
+    assert!(seen.text().starts_with("DUE                      OUTCOME\n2026-03-02 05:00:00 JST  missed\n"));
+}
+
+#[test]
 fn what_can_not_be_asked_is_an_error_with_a_hint() {
     let place = place("[jobs.free]\ngrace = \"1h\"\n");
     let told = |arguments: &[&str]| {

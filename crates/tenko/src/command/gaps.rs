@@ -90,16 +90,20 @@ impl Gaps {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
-        let known = setup.known().await?;
-        let (job, _) = known.job(&self.job)?;
+        let checker = setup.checker().await?;
+        let now = Timestamp::now();
+        let (roll, members) = checker::roster(&checker, now).await?;
+        let Some(job) = members.jobs.get(self.job.as_str()) else {
+            return Err(super::setup::no_job(&self.job, members.jobs.keys(), &checker.store.url()));
+        };
         let zone = job.schedule.time_zone();
         if job.schedule.in_words().is_none() {
             let error =
                 CommandError::usage(format!("job {} has no schedule, so that it is never due", job.slug));
             return Err(error.hint("tenko log lists what it reported"));
         }
-        let span = self.span(zone, known.now)?;
-        let dues = checker::dues(&setup.config, &known.store, (job, known.roll()), span, known.now).await?;
+        let span = self.span(zone, now)?;
+        let dues = checker::dues(&setup.config, &checker.store, (job, &roll), span, now).await?;
         if self.json {
             let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
             printer::print_json(&self.answer(&dues, span, job.schedule.in_words(), time_zone))?;
