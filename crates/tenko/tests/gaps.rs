@@ -130,6 +130,9 @@ fn what_can_not_be_asked_is_an_error_with_a_hint() {
         [told(&["gaps", "fre"]), told(&["gaps", "free"]), told(&["gaps", "free", "--since", "soon"])];
     assert!(errors[0].contains("did you mean free?"), "{}", errors[0]);
     assert!(errors[1].contains("has no schedule"), "{}", errors[1]);
+    let often = self::place("[jobs.often]\ncron = \"* * * * *\"\ngrace = \"1m\"\n");
+    let seen = often.tenko(["gaps", "often", "--since", "2025-01-01", "--until", "2026-01-01"]);
+    assert!(seen.code == 2 && seen.err.contains("more than 250000 dues"), "{seen:?}");
     let daily = self::place(DAILY);
     for (since, until, said) in
         [("soon", "2026-03-02", "--since"), ("2026-03-02", "2026-03-01", "nothing between")]

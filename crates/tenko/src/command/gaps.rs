@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_core::calendar::{Due, Outcome};
+use tenko_core::schedule::{Direction, Schedule};
 
 use super::Setup;
 use crate::checker::{self, Dues};
@@ -46,6 +47,9 @@ pub struct Gaps {
     #[arg(long)]
     json: bool,
 }
+
+/// A span with more dues than this is not looked at: nobody would read it.
+const MOST_DUES: usize = 250_000;
 
 /// What `gaps --json` prints.
 #[derive(Debug, Serialize)]
@@ -103,6 +107,7 @@ impl Gaps {
             return Err(error.hint("tenko log lists what it reported"));
         }
         let span = self.span(zone, now)?;
+        ensure_readable(&job.schedule, span)?;
         let dues = checker::dues(&setup.config, &checker.store, (job, &roll), span, now).await?;
         if self.json {
             let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
@@ -174,6 +179,16 @@ impl Gaps {
         text.push_str(&text::summary(dues, from, zone));
         text
     }
+}
+
+fn ensure_readable(schedule: &Schedule, (from, to): (Timestamp, Timestamp)) -> Result<(), CommandError> {
+    let mut newest_first = schedule.occurrences(from, to, Direction::Back);
+    if newest_first.nth(MOST_DUES).is_none_or(|due| due < from) {
+        return Ok(());
+    }
+    let error =
+        CommandError::usage(format!("there are more than {MOST_DUES} dues between --since and --until"));
+    Err(error.hint("say a later --since"))
 }
 
 impl Counts {
