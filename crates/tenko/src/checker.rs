@@ -124,7 +124,7 @@ impl Checker {
                 self.sighted(outage, &mut report).await;
                 self.leave_evidence(&mut report).await;
                 self.heartbeat(&mut report).await;
-                self.publish(&mut report).await;
+                self.publish(&mut report, None).await;
                 Ok(report)
             }
             Err(error) => {
