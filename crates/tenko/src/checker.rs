@@ -35,7 +35,7 @@ use objects::Seen;
 
 pub use known::up_to_now;
 pub use outage::Outage;
-pub use past::{Dues, dues};
+pub use past::{Dues, dues, roster};
 pub use rebuild::as_of;
 pub use roster::{Members, members};
 

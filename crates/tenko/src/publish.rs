@@ -55,7 +55,7 @@ pub const STATUS: &str = "status.json";
 enum PublishError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("there was no answer within {} s", LONGEST.as_secs())]
+    #[error("there was no answer in time")]
     Late,
     #[error("the template of the page is wrong")]
     Template(#[source] minijinja::Error),
@@ -65,11 +65,11 @@ enum PublishError {
 
 impl Checker {
     /// Writes the status page, if one is wanted. That it can't be written is a warning, and no reason for the roll
-    /// call to fail.
+    /// call to fail. Whoever will be cut off says with `stop` until when there is time.
     pub(crate) async fn publish(&self, report: &mut Report, stop: Option<Instant>) {
         let Some(options) = &self.config.publish else { return };
-        let left = stop.map_or(LONGEST, |stop| stop.saturating_duration_since(Instant::now()).min(LONGEST));
-        let written = tokio::time::timeout(left, self.write(options, report)).await;
+        let left = stop.map_or(LONGEST, |stop| stop.saturating_duration_since(Instant::now()));
+        let written = tokio::time::timeout(left.min(LONGEST), self.write(options, report)).await;
         if let Err(error) = written.unwrap_or(Err(PublishError::Late)) {
             let shown = tenko_store::open::redact_url(&options.url);
             let warning =

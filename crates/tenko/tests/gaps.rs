@@ -106,6 +106,19 @@ fn evidence_of_another_job_shows_how_far_evidence_reaches_back() {
 }
 
 #[test]
+fn a_job_that_declared_itself_is_known_before_the_roll_is_called() {
+    let place = Place::new();
+    let declared = ["ping", "self", "--cron", "0 5 * * *", "--tz", "Asia/Tokyo", "--grace", "30m"];
+    for day in ["01", "03"] {
+        let at = format!("2026-03-{day}T05:07+09:00");
+        assert_eq!(place.tenko([&declared[..], &["--at", &at]].concat()).code, 0);
+    }
+    let seen = place.tenko(["gaps", "self", "--since", "2026-03-01", "--until", "2026-03-03T12:00"]);
+    assert_eq!(seen.code, 1, "{seen:?}");
+    assert!(seen.text().starts_with("DUE                      OUTCOME\n2026-03-02 05:00:00 JST  missed\n"));
+}
+
+#[test]
 fn what_can_not_be_asked_is_an_error_with_a_hint() {
     let place = place("[jobs.free]\ngrace = \"1h\"\n");
     let told = |arguments: &[&str]| {
@@ -117,6 +130,9 @@ fn what_can_not_be_asked_is_an_error_with_a_hint() {
         [told(&["gaps", "fre"]), told(&["gaps", "free"]), told(&["gaps", "free", "--since", "soon"])];
     assert!(errors[0].contains("did you mean free?"), "{}", errors[0]);
     assert!(errors[1].contains("has no schedule"), "{}", errors[1]);
+    let often = self::place("[jobs.often]\ncron = \"* * * * *\"\ngrace = \"1m\"\n");
+    let seen = often.tenko(["gaps", "often", "--since", "2025-01-01", "--until", "2026-01-01"]);
+    assert!(seen.code == 2 && seen.err.contains("more than 250000 dues"), "{seen:?}");
     let daily = self::place(DAILY);
     for (since, until, said) in
         [("soon", "2026-03-02", "--since"), ("2026-03-02", "2026-03-01", "nothing between")]

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -38,10 +37,8 @@ impl Directory {
         let written =
             write(&mut file, body).and_then(|()| Ok(renameat(&root, temporary.as_str(), &root, name)?));
         if written.is_err() {
-            match unlinkat(&root, temporary.as_str(), UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+            // What was wrong is said already.
+            unlinkat(&root, temporary.as_str(), UnlinkatFlags::NoRemoveDir).unwrap_or(());
         }
         written
     }

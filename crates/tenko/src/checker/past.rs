@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use tenko_core::calendar::{Due, Past, calendar};
 use tenko_core::schedule::{Direction, Schedule};
 use tenko_core::{Evidence, Job, JobState, Roll, Slug};
-use tenko_store::{SharedStore, StoreError};
+use tenko_store::{SharedStore, Snapshot, StoreError};
 
-use super::objects;
+use super::{Checker, Members, objects};
 use crate::config::{Config, PlainObject};
 
 /// For how many dues objects are looked for in one go: as many as a roll call looks for after a long absence.
@@ -37,6 +37,19 @@ struct Found {
     evidence: Vec<Evidence>,
     unread: Vec<Timestamp>,
     problem: Option<String>,
+}
+
+/// Who would be on the roll if it were called now, with what jobs have said of themselves since the last time. Judges
+/// nobody.
+///
+/// # Errors
+///
+/// If the store can't be read.
+pub async fn roster(checker: &Checker, now: Timestamp) -> Result<(Roll, Members), StoreError> {
+    let Snapshot { mut roll, .. } = checker.store.load().await?;
+    let news = checker.store.news(&roll.cursor, now).await?;
+    let members = checker.members(&mut roll, &news.evidence).await?;
+    Ok((roll, members))
 }
 
 /// What became of the dues of `job` in `from..to`, up to `now`.

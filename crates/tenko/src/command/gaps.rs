@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_core::calendar::{Due, Outcome};
+use tenko_core::schedule::{Direction, Schedule};
 
 use super::Setup;
 use crate::checker::{self, Dues};
@@ -46,6 +47,9 @@ pub struct Gaps {
     #[arg(long)]
     json: bool,
 }
+
+/// A span with more dues than this is not looked at: nobody would read it.
+const MOST_DUES: usize = 250_000;
 
 /// What `gaps --json` prints.
 #[derive(Debug, Serialize)]
@@ -90,16 +94,21 @@ impl Gaps {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
-        let known = setup.known().await?;
-        let (job, _) = known.job(&self.job)?;
+        let checker = setup.judge().await?;
+        let now = Timestamp::now();
+        let (roll, members) = checker::roster(&checker, now).await?;
+        let Some(job) = members.jobs.get(self.job.as_str()) else {
+            return Err(super::setup::no_job(&self.job, members.jobs.keys(), &checker.store.url()));
+        };
         let zone = job.schedule.time_zone();
         if job.schedule.in_words().is_none() {
             let error =
                 CommandError::usage(format!("job {} has no schedule, so that it is never due", job.slug));
             return Err(error.hint("tenko log lists what it reported"));
         }
-        let span = self.span(zone, known.now)?;
-        let dues = checker::dues(&setup.config, &known.store, (job, &known.roll), span, known.now).await?;
+        let span = self.span(zone, now)?;
+        ensure_readable(&job.schedule, span)?;
+        let dues = checker::dues(&setup.config, &checker.store, (job, &roll), span, now).await?;
         if self.json {
             let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
             printer::print_json(&self.answer(&dues, span, job.schedule.in_words(), time_zone))?;
@@ -170,6 +179,16 @@ impl Gaps {
         text.push_str(&text::summary(dues, from, zone));
         text
     }
+}
+
+fn ensure_readable(schedule: &Schedule, (from, to): (Timestamp, Timestamp)) -> Result<(), CommandError> {
+    let mut newest_first = schedule.occurrences(from, to, Direction::Back);
+    if newest_first.nth(MOST_DUES).is_none_or(|due| due < from) {
+        return Ok(());
+    }
+    let error =
+        CommandError::usage(format!("there are more than {MOST_DUES} dues between --since and --until"));
+    Err(error.hint("say a later --since"))
 }
 
 impl Counts {

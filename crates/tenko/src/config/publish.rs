@@ -43,6 +43,7 @@ fn url(reading: &mut Reading<'_>, said: &Said, store: Option<&str>) -> Option<St
         }
         Ok(()) => return Some(said.text.clone()),
     };
+    let problem: String = problem.chars().filter(|c| !c.is_control()).collect();
     reading.error(said.span.clone(), problem, HINT);
     None
 }

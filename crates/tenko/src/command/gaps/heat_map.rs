@@ -12,6 +12,8 @@ use super::text::{in_words, style_of};
 
 /// The most weeks that are drawn: a year. Of a longer span the newest.
 const WEEKS: usize = 53;
+/// With more weeks than this their columns stand side by side, so that a year fits into 80 columns.
+const AIRY: usize = 36;
 /// All outcomes, the worst first, and the character of each.
 const BY_WEIGHT: [(Outcome, char); 9] = [
     (Outcome::Missed, 'M'),
@@ -48,12 +50,13 @@ fn weight(outcome: Outcome) -> usize {
 pub(super) fn draw(days: &BTreeMap<Date, Outcome>, span: (Timestamp, Timestamp), zone: &TimeZone) -> String {
     let (first, last) = ends(span, zone);
     let mondays: Vec<Date> = mondays(first, last);
-    let mut text = months(&mondays);
+    let gap = if mondays.len() > AIRY { "" } else { " " };
+    let mut text = months(&mondays, 1 + gap.len());
     for (name, row) in ["Mon", "   ", "Wed", "   ", "Fri", "   ", "Sun"].into_iter().zip(0_i64..) {
-        let mut line = name.to_owned();
-        for monday in &mondays {
+        let mut line = format!("{name} ");
+        for (column, monday) in mondays.iter().enumerate() {
             let day = monday.saturating_add(row.days());
-            line.push(' ');
+            line.push_str(if column == 0 { "" } else { gap });
             line.push_str(&if day < first || day > last { " ".into() } else { cell(days.get(&day)) });
         }
         text.push_str(line.trim_end());
@@ -82,12 +85,12 @@ fn mondays(first: Date, last: Date) -> Vec<Date> {
 }
 
 /// The name of a month stands over the first week in which it begins, if there is room for it.
-fn months(mondays: &[Date]) -> String {
+fn months(mondays: &[Date], width: usize) -> String {
     let mut line = String::new();
     let sundays: Vec<Date> = mondays.iter().map(|monday| monday.saturating_add(6.days())).collect();
     let mut before = None;
     for (column, sunday) in sundays.iter().enumerate() {
-        let at = 4 + 2 * column;
+        let at = 4 + width * column;
         let goes_on = sundays.get(column + 1).is_none_or(|next| next.month() == sunday.month());
         if before != Some(sunday.month()) && goes_on && line.len() <= at {
             line.push_str(&" ".repeat(at - line.len()));
