@@ -47,10 +47,10 @@ fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let slug: Slug = row.get_ref(0)?.as_str().map_err(damaged)?.parse().map_err(damaged)?;
         if let said @ ValueRef::Text(_) = row.get_ref(2)? {
-            declarations.push((slug.clone(), Box::new(parse(said)?)));
+            declarations.push((slug.clone(), parse(said)?));
         }
         if let state @ ValueRef::Text(_) = row.get_ref(1)? {
-            states.push((slug, Box::new(parse(state)?)));
+            states.push((slug, parse(state)?));
         }
     }
     roll.states = sorted(states);
@@ -58,10 +58,13 @@ fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes a map of what comes in another order. To sort it would move each piece some twenty times, were it not boxed.
-fn sorted<T>(mut pieces: Vec<(Slug, Box<T>)>) -> BTreeMap<Slug, T> {
-    pieces.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    pieces.into_iter().map(|(slug, piece)| (slug, *piece)).collect()
+/// Makes a map of what comes in another order. The pieces are large: were they sorted themselves, each would be moved
+/// some twenty times.
+fn sorted<T>(pieces: Vec<(Slug, T)>) -> BTreeMap<Slug, T> {
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_unstable_by(|one, other| pieces[*one].0.cmp(&pieces[*other].0));
+    let mut pieces: Vec<_> = pieces.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|place| pieces[place].take()).collect()
 }
 
 /// The part of a roll that changed, ready to be written.
