@@ -44,7 +44,7 @@ impl Days {
         let run = RunId(Uuid::from_u128((day as u128) << 64 | job as u128));
         let mut piece = Evidence::new(slug, run, Kind::Success, at);
         piece.declaration =
-            Some(Declaration { digest: format!("{:08x}", job % MINUTES), spec: Some(daily(due)) });
+            Some(Declaration { digest: format!("{:08x}", job % MINUTES), spec: Some(daily(due).into()) });
         piece
     }
 }

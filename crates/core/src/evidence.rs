@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -144,9 +145,9 @@ pub struct Evidence {
 pub struct Declaration {
     /// Digest of `spec`: 8 lower-case hex digits. A roll call that knows it need not read the body.
     pub digest: String,
-    /// What it says; `None` when only the key was read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spec: Option<JobSpec>,
+    /// What it says; `None` when only the key was read. Shared, because many runs say the same.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "shared")]
+    pub spec: Option<Arc<JobSpec>>,
 }
 
 impl Evidence {
@@ -246,6 +247,26 @@ pub(crate) fn cut(text: &mut String, most: usize) {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// Written and read as what is shared.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Arc<T>>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_deref().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Arc<T>>, D::Error> {
+        Ok(Option::<T>::deserialize(d)?.map(Arc::new))
+    }
 }
 
 /// Lengths of time as whole milliseconds.

@@ -58,7 +58,7 @@ pub fn full_report() -> Report {
 pub fn declaration(digest: &str) -> Declaration {
     let spec =
         JobSpec { grace: Some("30m".into()), description: Some("朝の集計".into()), ..JobSpec::default() };
-    Declaration { digest: digest.into(), spec: Some(spec) }
+    Declaration { digest: digest.into(), spec: Some(spec.into()) }
 }
 
 /// What evidence is known by, and its time.

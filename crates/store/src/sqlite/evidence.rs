@@ -1,6 +1,10 @@
 //! Evidence in its tables.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row, params};
 use tenko_core::roll::Cursor;
 use tenko_core::{Declaration, Evidence, Slug};
@@ -9,11 +13,11 @@ use super::columns::{FAIL, halves_of, kind_of, mark_of, moment, number_of, pack,
 use super::error::damaged;
 use crate::{Appended, News, Unreadable};
 
-/// What [`piece`] reads.
-const COLUMNS: &str = "e.seq, j.slug, e.run_hi, e.run_lo, e.kind, e.at, e.lag, s.declaration";
+/// What [`Pieces`] reads.
+const COLUMNS: &str = "e.seq, j.slug, e.run_hi, e.run_lo, e.kind, e.at, e.lag, e.said, s.declaration";
 const TABLES: &str = "evidence e join jobs j on j.id = e.job left join said s on s.id = e.said";
 /// The columns that [`COLUMNS`] begins with are followed by this one where the report is read, too.
-const REPORT: usize = 8;
+const REPORT: usize = 9;
 const FIND_JOB: &str = "select id from jobs where slug = ?1";
 const DAY: i64 = 86_400_000;
 
@@ -96,10 +100,10 @@ pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News
     let sql = format!("select {COLUMNS} from {TABLES} where e.seq > ?1 order by e.seq");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([since])?;
-    let (mut news, mut last) = (News::default(), since);
+    let (mut news, mut last, mut pieces) = (News::default(), since, Pieces::default());
     while let Some(row) = rows.next()? {
         last = row.get(0)?;
-        match piece(row) {
+        match pieces.read(row) {
             Ok(piece) => news.evidence.push(piece),
             Err(error) => {
                 news.unreadable.push(Unreadable { key: last.to_string(), problem: error.to_string() });
@@ -150,9 +154,9 @@ fn rounded_up(moment: Timestamp) -> i64 {
 fn pieces(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Evidence>> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut found = Vec::new();
+    let (mut found, mut pieces) = (Vec::new(), Pieces::default());
     while let Some(row) = rows.next()? {
-        found.extend(piece(row).ok());
+        found.extend(pieces.read(row).ok());
     }
     Ok(found)
 }
@@ -171,21 +175,43 @@ pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Resu
     let params = params![wanted.job.as_str(), high, low, number_of(wanted.kind), FAIL];
     let found = statement.query_row(params, |row| {
         let report = unpack(row.get_ref(REPORT)?)?;
-        Ok(Evidence { report, ..piece(row)? })
+        Ok(Evidence { report, ..Pieces::default().read(row)? })
     });
     found.optional()
 }
 
-fn piece(row: &Row<'_>) -> rusqlite::Result<Evidence> {
-    let seq: i64 = row.get(0)?;
-    let job: Slug = row.get_ref(1)?.as_str().map_err(damaged)?.parse().map_err(damaged)?;
-    let run = run_of(row.get(2)?, row.get(3)?);
-    let at: i64 = row.get(5)?;
-    let received = at.saturating_add(row.get(6)?);
-    let piece = Evidence::new(job, run, kind_of(row.get(4)?)?, moment(at)?);
-    let declaration = match row.get_ref(7)? {
-        rusqlite::types::ValueRef::Null => None,
-        said => Some(parse(said)?),
-    };
-    Ok(Evidence { received_at: Some(moment(received)?), key: Some(seq.to_string()), declaration, ..piece })
+/// Reads evidence row by row.
+#[derive(Default)]
+struct Pieces {
+    /// Many runs say the same, which is understood once.
+    said: HashMap<i64, Declaration>,
+}
+
+impl Pieces {
+    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<Evidence> {
+        let seq: i64 = row.get(0)?;
+        let job: Slug = row.get_ref(1)?.as_str().map_err(damaged)?.parse().map_err(damaged)?;
+        let run = run_of(row.get(2)?, row.get(3)?);
+        let at: i64 = row.get(5)?;
+        let received = at.saturating_add(row.get(6)?);
+        let piece = Evidence::new(job, run, kind_of(row.get(4)?)?, moment(at)?);
+        let declaration = self.declaration(row)?;
+        Ok(Evidence {
+            received_at: Some(moment(received)?),
+            key: Some(seq.to_string()),
+            declaration,
+            ..piece
+        })
+    }
+
+    fn declaration(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Declaration>> {
+        let (Some(id), text) = (row.get(7)?, row.get_ref(8)?) else { return Ok(None) };
+        if text == ValueRef::Null {
+            return Ok(None);
+        }
+        Ok(Some(match self.said.entry(id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => new.insert(parse(text)?).clone(),
+        }))
+    }
 }

@@ -60,15 +60,13 @@ impl Opened {
 /// The log stays as it is when the process ends: to put it into the file each time would cost four more flushes.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     evidence::prepare(connection)
 }
 
 /// Puts a long log into the file and makes it empty. It would not do to put it into the file only: who opens the file
 /// alone reads the log anew and does not know how much of it is in the file, so that it would never be begun again.
 fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
-    let pages: i64 = connection.query_row("pragma wal_checkpoint(noop)", [], |row| row.get(1))?;
-    if pages < LOG_PAGES {
+    if schema::log_pages(connection)? < LOG_PAGES {
         return Ok(());
     }
     // Whoever reads or writes just now is not waited for.

@@ -1,6 +1,7 @@
 //! The roll and facts in their tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
@@ -52,9 +53,18 @@ fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
             states.push((slug, parse(state)?));
         }
     }
-    roll.states = states.into_iter().collect();
-    roll.declarations = declarations.into_iter().collect();
+    roll.states = sorted(states);
+    roll.declarations = sorted(declarations);
     Ok(())
+}
+
+/// Makes a map of what comes in another order. The pieces are large: were they sorted themselves, each would be moved
+/// some twenty times.
+fn sorted<T>(pieces: Vec<(Slug, T)>) -> BTreeMap<Slug, T> {
+    let mut order: Vec<usize> = (0..pieces.len()).collect();
+    order.sort_unstable_by(|one, other| pieces[*one].0.cmp(&pieces[*other].0));
+    let mut pieces: Vec<_> = pieces.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|place| pieces[place].take()).collect()
 }
 
 /// The part of a roll that changed, ready to be written.
@@ -63,6 +73,8 @@ pub(super) struct Part {
     base: u64,
     rest: Vec<u8>,
     jobs: Vec<Job>,
+    /// The texts of all jobs, one after the other: many small ones take longer, and more memory.
+    texts: Vec<u8>,
     outbox: Vec<(NoticeId, String)>,
     flips: Vec<(Slug, i64, String)>,
     missed: Vec<(Slug, i64, String)>,
@@ -71,11 +83,14 @@ pub(super) struct Part {
 #[derive(Debug)]
 struct Job {
     slug: Slug,
-    state: Option<String>,
-    declaration: Option<String>,
+    /// Where in the texts it is.
+    state: Option<Range<usize>>,
+    declaration: Option<Range<usize>>,
 }
 
 type NoticeId = [u8; 16];
+
+const WRITABLE: &str = "all keys are strings and no value can fail to be written";
 
 impl Part {
     /// What of `roll` changed since version `base`.
@@ -86,11 +101,13 @@ impl Part {
             gaps: roll.gaps.clone(),
             ..Roll::default()
         };
-        let job = |slug: &Slug| Job {
+        let mut texts = Vec::new();
+        let mut job = |slug: &Slug| Job {
             slug: slug.clone(),
-            state: roll.states.get(slug).map(json),
-            declaration: roll.declarations.get(slug).map(json),
+            state: roll.states.get(slug).map(|state| add_json(&mut texts, state)),
+            declaration: roll.declarations.get(slug).map(|said| add_json(&mut texts, said)),
         };
+        let jobs = changes.jobs.iter().map(&mut job).collect();
         let item = |item: &Item| (*item.notice.id.as_bytes(), json(item));
         let flips =
             changes.flips.iter().map(|(slug, flip)| (slug.clone(), flip.at.as_millisecond(), json(flip)));
@@ -99,16 +116,28 @@ impl Part {
         Self {
             base,
             rest: format::write_roll(&rest),
-            jobs: changes.jobs.iter().map(job).collect(),
+            jobs,
+            texts,
             outbox: roll.outbox.items.iter().map(item).collect(),
             flips: flips.collect(),
             missed: missed.collect(),
         }
     }
+
+    fn text(&self, place: Option<&Range<usize>>) -> Option<rusqlite::Result<&str>> {
+        Some(std::str::from_utf8(self.texts.get(place?.clone())?).map_err(damaged))
+    }
 }
 
 fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("all keys are strings and no value can fail to be written")
+    serde_json::to_string(value).expect(WRITABLE)
+}
+
+/// Adds a text; gives where it is.
+fn add_json<T: Serialize>(texts: &mut Vec<u8>, value: &T) -> Range<usize> {
+    let start = texts.len();
+    serde_json::to_writer(&mut *texts, value).expect(WRITABLE);
+    start..texts.len()
 }
 
 /// Writes the part if the roll still has the version that it was decided on.
@@ -120,21 +149,31 @@ pub(super) fn commit(connection: &Connection, part: &Part) -> rusqlite::Result<C
     let next = part.base + 1;
     let rest = std::str::from_utf8(&part.rest).map_err(damaged)?;
     connection.execute("update roll set version = ?1, rest = ?2", params![next.cast_signed(), rest])?;
-    part.jobs.iter().try_for_each(|job| keep_job(connection, job))?;
+    keep_jobs(connection, part)?;
     keep_outbox(connection, &part.outbox)?;
     keep_facts(connection, "insert into flips (job, at, flip) values (?1, ?2, ?3)", &part.flips)?;
     keep_facts(connection, "insert into missed (job, at, missed) values (?1, ?2, ?3)", &part.missed)?;
     Ok(Commit::Won(next))
 }
 
-fn keep_job(connection: &Connection, job: &Job) -> rusqlite::Result<()> {
-    let id = job_id(connection, &job.slug)?;
-    if job.state.is_none() && job.declaration.is_none() {
-        return connection.prepare_cached("delete from states where job = ?1")?.execute([id]).map(drop);
+/// In the order in which the table lies, so that each page of it is written once.
+fn keep_jobs(connection: &Connection, part: &Part) -> rusqlite::Result<()> {
+    let numbered = part.jobs.iter().map(|job| Ok((job_id(connection, &job.slug)?, job)));
+    let mut jobs = numbered.collect::<rusqlite::Result<Vec<_>>>()?;
+    jobs.sort_unstable_by_key(|(id, _)| *id);
+    let mut delete = connection.prepare_cached("delete from states where job = ?1")?;
+    let mut keep = connection.prepare_cached(
+        "insert into states (job, state, declaration) values (?1, ?2, ?3)
+         on conflict do update set state = ?2, declaration = ?3",
+    )?;
+    for (id, job) in jobs {
+        let [state, declaration] = [&job.state, &job.declaration].map(|text| part.text(text.as_ref()));
+        match (state.transpose()?, declaration.transpose()?) {
+            (None, None) => delete.execute([id])?,
+            (state, declaration) => keep.execute(params![id, state, declaration])?,
+        };
     }
-    let sql = "insert into states (job, state, declaration) values (?1, ?2, ?3)
-         on conflict do update set state = ?2, declaration = ?3";
-    connection.prepare_cached(sql)?.execute(params![id, job.state, job.declaration]).map(drop)
+    Ok(())
 }
 
 fn keep_facts(connection: &Connection, sql: &str, facts: &[(Slug, i64, String)]) -> rusqlite::Result<()> {

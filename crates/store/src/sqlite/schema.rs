@@ -22,7 +22,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
 /// The version that this Tenko writes.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
-/// Opens a file to read and write, and creates what is missing.
+/// Opens a file to read and write, and creates what is missing. Whoever writes has to see that the log stays short.
 pub(super) fn open(file: &File) -> Result<Connection> {
     file.create()?;
     let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -31,7 +31,9 @@ pub(super) fn open(file: &File) -> Result<Connection> {
     if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
         return Err(error::read_only("write to", file.path()));
     }
-    let pragmas = format!("pragma synchronous = full; pragma journal_size_limit = {LOG_BYTES}");
+    let pragmas = format!(
+        "pragma synchronous = full; pragma journal_size_limit = {LOG_BYTES}; pragma wal_autocheckpoint = 0"
+    );
     connection.execute_batch(&pragmas).map_err(failed)?;
     if state.is_current() { Ok(connection) } else { migrate(connection, file) }
 }
@@ -60,6 +62,11 @@ pub(super) fn open_to_read(file: &File) -> Result<ToRead> {
         }
         opened => Ok(ToRead { connection: opened?, stays_current: true }),
     }
+}
+
+/// How many pages are in the log.
+pub(super) fn log_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("pragma wal_checkpoint(noop)")?.query_row([], |row| row.get(1))
 }
 
 fn as_it_lies(file: &File) -> Result<Connection> {

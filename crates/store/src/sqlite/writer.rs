@@ -17,6 +17,8 @@ use crate::{Appended, Commit, ErrorKind, Result, StoreError};
 const QUEUE: usize = 1024;
 /// The most that becomes one transaction.
 const GROUP: usize = 512;
+/// How long the log may get, in pages of 4 KiB, before it is put into the file.
+const LOG_PAGES: i64 = 1_000;
 /// How long to wait for others who are likely to come; a flush to disk takes several times as long.
 const GATHER: Duration = Duration::from_micros(200);
 
@@ -105,6 +107,21 @@ impl Pen {
             gather(&mut queue, &mut group, before);
             before = group.len();
             self.write_group(std::mem::take(&mut group));
+            self.shorten_log();
+        }
+    }
+
+    /// Puts a long log into the file. SQLite would do it before those who wait for what they wrote are told, although
+    /// it is on disk already.
+    fn shorten_log(&self) {
+        let Some((_, connection)) = &self.open else { return };
+        let shortened = schema::log_pages(connection).and_then(|pages| match pages {
+            ..LOG_PAGES => Ok(()),
+            _ => connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(())),
+        });
+        if let Err(error) = shortened {
+            // It is tried again after the next group.
+            tracing::debug!(%error, path = %self.file.path().display(), "can't shorten the log of the store");
         }
     }
 

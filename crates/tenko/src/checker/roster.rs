@@ -1,10 +1,10 @@
 //! Who is on the roll: jobs of the configuration, jobs that declared themselves, jobs that were merely heard of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tenko_core::schedule::Schedule;
-use tenko_core::{Declaration, Evidence, Job, Roll, Slug};
+use tenko_core::{Declaration, Evidence, Job, JobSpec, Roll, Slug};
 use tenko_store::StoreError;
 
 use super::Checker;
@@ -51,9 +51,11 @@ impl Checker {
                 *entry = (piece, declaration);
             }
         }
-        newest.retain(|slug, (_, declaration)| {
-            roll.declarations.get(*slug).is_none_or(|known| known.digest != declaration.digest)
-        });
+        for (slug, known) in &roll.declarations {
+            if newest.get(slug).is_some_and(|(_, declaration)| declaration.digest == known.digest) {
+                newest.remove(slug);
+            }
+        }
         let reading = newest.into_values().map(|(piece, declaration)| self.in_full(piece, declaration));
         let mut reading = stream::iter(reading).buffer_unordered(AT_ONCE);
         let mut declared = BTreeSet::new();
@@ -82,27 +84,25 @@ impl Checker {
 
 /// Who is on the roll. The configuration comes before what a job says of itself.
 pub fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
-    let mut members = Members::default();
-    for (slug, configured) in &config.jobs {
-        members.jobs.insert(slug.clone(), configured.job.clone());
+    let mut warnings = Vec::new();
+    let configured = config.jobs.iter().map(|(slug, configured)| (slug.clone(), configured.job.clone()));
+    let declared = roll.declarations.iter().filter_map(|(slug, declaration)| {
+        let spec = declaration.spec.as_ref().filter(|_| !config.jobs.contains_key(slug))?;
+        Some((slug.clone(), declared(config, slug, spec, &mut warnings)))
+    });
+    let mut jobs: BTreeMap<Slug, Job> = configured.chain(declared).collect();
+    // Most have a job: to go through those is quicker than to look up each.
+    let mut others: HashSet<&Slug> = evidence.iter().map(|piece| &piece.job).collect();
+    others.extend(roll.states.iter().filter(|(_, state)| !state.configured).map(|(slug, _)| slug));
+    for slug in jobs.keys() {
+        others.remove(slug);
     }
-    for (slug, declaration) in &roll.declarations {
-        if !members.jobs.contains_key(slug) {
-            add_declared(config, slug, declaration, &mut members);
-        }
-    }
-    let heard = evidence.iter().map(|piece| &piece.job);
-    let known = roll.states.iter().filter(|(_, state)| !state.configured).map(|(slug, _)| slug);
-    for slug in heard.chain(known) {
-        if !members.jobs.contains_key(slug) {
-            members.jobs.insert(slug.clone(), merely_heard(config, slug));
-        }
-    }
-    members
+    jobs.extend(others.into_iter().map(|slug| (slug.clone(), merely_heard(config, slug))));
+    Members { jobs, warnings, ..Members::default() }
 }
 
-fn add_declared(config: &Config, slug: &Slug, declaration: &Declaration, members: &mut Members) {
-    let Some(spec) = &declaration.spec else { return };
+/// A job as it declared itself; one that declares what can't be is merely heard of.
+fn declared(config: &Config, slug: &Slug, spec: &JobSpec, warnings: &mut Vec<String>) -> Job {
     match spec.resolve(slug.clone(), &config.time_zone, Some(&config.defaults)) {
         Ok(mut job) => {
             if spec.notify.is_none() {
@@ -111,18 +111,17 @@ fn add_declared(config: &Config, slug: &Slug, declaration: &Declaration, members
             job.channels.retain(|channel| {
                 let known = config.channels.contains_key(channel);
                 if !known {
-                    members
-                        .warnings
+                    warnings
                         .push(format!("job {slug} wants to tell channel {channel}, which is not configured"));
                 }
                 known
             });
-            members.jobs.insert(slug.clone(), job);
+            job
         }
         Err(errors) => {
             let problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            members.warnings.push(format!("job {slug} declares what can't be: {}", problems.join("; ")));
-            members.jobs.insert(slug.clone(), merely_heard(config, slug));
+            warnings.push(format!("job {slug} declares what can't be: {}", problems.join("; ")));
+            merely_heard(config, slug)
         }
     }
 }

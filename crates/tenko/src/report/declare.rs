@@ -79,7 +79,7 @@ impl DeclareFlags {
                 problems.join("; ")
             )));
         }
-        Ok(Some(Declaration { digest: digest(&spec), spec: Some(spec) }))
+        Ok(Some(Declaration { digest: digest(&spec), spec: Some(spec.into()) }))
     }
 
     fn spec(&self, clean_exit: &[u8]) -> JobSpec {

@@ -143,7 +143,7 @@ async fn declare(world: &World, name: &str, time: &str, cron: &str) {
     spec.schedule.cron = vec![cron.into()];
     let run = RunId(Uuid::from_u128(99));
     let mut evidence = Evidence::new(slug(name), run, Kind::Success, moment(time));
-    evidence.declaration = Some(Declaration { digest: "00c0ffee".into(), spec: Some(spec) });
+    evidence.declaration = Some(Declaration { digest: "00c0ffee".into(), spec: Some(spec.into()) });
     world.store.append(&[evidence]).await.unwrap();
 }
 

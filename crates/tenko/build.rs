@@ -1,0 +1,13 @@
+//! How the program is linked.
+
+#![expect(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    // Some 30,000 addresses would have to be written anew whenever the program is started, which is a quarter of what
+    // `tenko run` costs beside the command. Libraries, stacks and heaps lie elsewhere each time, as ever.
+    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+    }
+}
