@@ -65,7 +65,7 @@ pub(super) struct Template {
     /// The ARN of the key in KMS that encrypts the bucket [default: S3 encrypts it]
     #[arg(long, value_name = "ARN")]
     kms_key: Option<String>,
-    /// Let the function move its own next wake-up
+    /// Let the function move its own next wake-up, as checker.adaptive = true in tenko.toml does
     #[arg(long)]
     adaptive: bool,
     /// Put the text of tenko.toml into the template, in place of an object in the bucket
@@ -105,19 +105,25 @@ impl Template {
     fn timetable(&self, config: &Config, zone: &str) -> Result<Timetable, CommandError> {
         let now = Timestamp::now();
         // An unknown zone is found here, whatever the schedules are.
-        let probe = Timetable::parse(&["rate(1 hour)".to_owned()], zone, now);
-        probe?;
+        Timetable::parse(&["rate(1 hour)".to_owned()], zone, now)?;
         if !self.schedules.is_empty() {
             return Timetable::parse(&self.schedules, zone, now);
         }
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| config.time_zone.clone());
-        let derived = timetable::of_deadlines(config, &tz, now);
+        let derived = match self.is_adaptive(config) {
+            true => timetable::beside_wake_ups(),
+            false => timetable::of_deadlines(config, &tz, now),
+        };
         printer::remark(&format!(
             "note: the roll is called at {} ({zone}): {}; say it otherwise with --schedule",
             derived.expressions.join(" and "),
             derived.why
         ));
         Timetable::parse(&derived.expressions, zone, now)
+    }
+
+    fn is_adaptive(&self, config: &Config) -> bool {
+        self.adaptive || config.checker.adaptive
     }
 
     fn fill_store(
@@ -165,7 +171,7 @@ impl Template {
             .hint("add --schedule 'cron(0 9 * * ? *)': a roll call a day costs next to nothing"));
         }
         filled.set_number("SilentHours", silent);
-        if self.adaptive {
+        if self.is_adaptive(config) {
             filled.set("AdaptiveWakeUps", "true");
         }
         if let Some(name) = &config.checker.name {

@@ -162,6 +162,15 @@ pub(super) fn of_deadlines(config: &Config, zone: &TimeZone, now: Timestamp) -> 
     Derived { expressions, why: "a minute after the deadlines of the configured jobs".to_owned() }
 }
 
+/// Where the function moves its own wake-up to the next deadline, a schedule only has to find jobs that have declared
+/// themselves meanwhile, and to go on after a wake-up that got lost.
+pub(super) fn beside_wake_ups() -> Derived {
+    Derived {
+        expressions: vec!["rate(1 hour)".to_owned()],
+        why: "beside the wake-ups at deadlines".to_owned(),
+    }
+}
+
 fn depends_on_runs(job: &Job) -> Option<&'static str> {
     match job.schedule {
         Schedule::Every { .. } => Some("the period"),
