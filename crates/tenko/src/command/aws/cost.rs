@@ -124,9 +124,9 @@ impl Cost {
         };
         let bill = bill(&Usage::of(load, calls), load, prices, self.yen);
         if self.json {
-            printer::print_json(&bill)?
+            printer::print_json(&bill)?;
         } else {
-            printer::print(&text(&bill))?
+            printer::print(&text(&bill))?;
         }
         Ok(ExitCode::SUCCESS)
     }
