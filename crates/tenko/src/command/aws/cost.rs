@@ -155,6 +155,10 @@ impl Cost {
             return Ok((usage::at_intervals_of(interval), interval));
         }
         let zone = config.time_zone.iana_name().unwrap_or("UTC");
+        if self.schedules.is_empty() && config.checker.adaptive {
+            let beside = Timetable::parse(&timetable::beside_wake_ups().expressions, zone, now)?;
+            return Ok((beside.calls + timetable::wake_ups(config, now), beside.longest));
+        }
         let expressions = match &self.schedules[..] {
             [] => timetable::of_deadlines(config, &config.time_zone, now).expressions,
             said => said.to_vec(),
