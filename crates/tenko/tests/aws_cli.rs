@@ -139,7 +139,7 @@ fn schedules_follow_deadlines() {
 #[test]
 fn what_cannot_be_deployed_is_refused_with_a_remedy() {
     let place = place(CONFIG);
-    let calls: [&[&str]; 14] = [
+    let calls: [&[&str]; 17] = [
         &["template", "--schedule", "0 5 * * *"],
         &["template", "--schedule", "0 5 * * 1-5"],
         &["template", "--schedule", "cron(0 5 * * *)"],
@@ -151,6 +151,9 @@ fn what_cannot_be_deployed_is_refused_with_a_remedy() {
         &["template", "--schedule", "cron(0 9 ? * MON *)", "--roll-days", "7"],
         &["template", "--schedule", "cron(0 9 ? * MON-FRI *)", "--evidence-days", "3"],
         &["template", "--timeout", "901"],
+        &["template", "--kms-key", "alias/tenko"],
+        &["template", "--alarm-email", "ops"],
+        &["template", "--store", "s3://acme/a%20b"],
         &["template", "--store", "sqlite:///var/lib/tenko/tenko.db"],
         &["template", "--store", "s3://acme.rollcall/prod"],
         &["template", "--store", "s3://acme/prod?endpoint=https://minio.example.com"],

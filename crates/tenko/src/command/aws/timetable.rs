@@ -196,7 +196,7 @@ fn depends_on_runs(job: &Job) -> Option<&'static str> {
 /// The times of day, as hour and minute in the zone, a minute after the deadlines of a job.
 fn deadlines(job: &Job, zone: &TimeZone, now: Timestamp) -> BTreeSet<(i8, i8)> {
     // In its own zone a month shows all times of day; in another one, clocks change at other times.
-    let own = job.schedule.time_zone() == zone;
+    let own = job.schedule.time_zone().iana_name() == zone.iana_name();
     let days = if own { 40 } else { 400 };
     let until = now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(now);
     let limits = [Some(job.limits.grace), job.limits.start_within];
