@@ -105,3 +105,20 @@ fn many_that_are_invoked_at_once_tell_once() {
     assert_eq!((delivered, world.slack.told().len()), (1, 1));
     assert!(answers.iter().all(|answer| answer["jobs"][0]["verdict"] == "down"));
 }
+
+#[test]
+fn a_store_that_is_too_slow_is_an_error_before_the_time_out() {
+    let world = World::with(CONFIG);
+    let function = world.function();
+    function.invoke(&json!({})).unwrap();
+    for ask in [Ask::List, Ask::Get, Ask::Put] {
+        world.s3.inject(ask, 1000, Fault::Delay(Duration::from_millis(900)));
+    }
+    let begun = Instant::now();
+    let error = function.invoke_within(&json!({}), Duration::from_millis(1500)).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert_eq!(error["errorType"], "TimeOut");
+    insta::assert_snapshot!(error["errorMessage"].as_str().unwrap());
+    world.s3.heal();
+    function.invoke(&json!({})).unwrap();
+}
