@@ -139,7 +139,7 @@ fn schedules_follow_deadlines() {
 #[test]
 fn what_cannot_be_deployed_is_refused_with_a_remedy() {
     let place = place(CONFIG);
-    let calls: [&[&str]; 14] = [
+    let calls: [&[&str]; 17] = [
         &["template", "--schedule", "0 5 * * *"],
         &["template", "--schedule", "0 5 * * 1-5"],
         &["template", "--schedule", "cron(0 5 * * *)"],
@@ -151,6 +151,9 @@ fn what_cannot_be_deployed_is_refused_with_a_remedy() {
         &["template", "--schedule", "cron(0 9 ? * MON *)", "--roll-days", "7"],
         &["template", "--schedule", "cron(0 9 ? * MON-FRI *)", "--evidence-days", "3"],
         &["template", "--timeout", "901"],
+        &["template", "--kms-key", "alias/tenko"],
+        &["template", "--alarm-email", "ops"],
+        &["template", "--store", "s3://acme/a%20b"],
         &["template", "--store", "sqlite:///var/lib/tenko/tenko.db"],
         &["template", "--store", "s3://acme.rollcall/prod"],
         &["template", "--store", "s3://acme/prod?endpoint=https://minio.example.com"],
@@ -197,4 +200,37 @@ fn costs() {
     for (name, call) in calls {
         insta::assert_snapshot!(name, shown(&aws(&place, call)));
     }
+}
+
+/// The table of the page about costs says what the command says.
+#[test]
+fn the_page_about_costs_is_up_to_date() {
+    let page = include_str!("../../../docs/cost.md");
+    let place = place("");
+    let intervals = [("once a day", "1d"), ("every 5 minutes", "5m"), ("every minute", "1m")];
+    let mut rows = 0;
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let Some((_, every)) = intervals.iter().find(|(words, _)| cells.get(2) == Some(words)) else {
+            continue;
+        };
+        let jobs = cells[1].replace(',', "");
+        let seen =
+            aws(&place, &["cost", "--jobs", &jobs, "--every", every, "--region", "ap-northeast-1", "--json"]);
+        let bill = seen.json();
+        let yen = |total: &str, part: &str| {
+            let yen = bill[total][part].as_f64().unwrap();
+            if yen < 100.0 { format!("{yen:.2}") } else { format!("{yen:.0}") }
+        };
+        let expected = [
+            yen("total", "evidence_yen"),
+            yen("total", "roll_call_yen"),
+            yen("total_with_free_tier", "roll_call_yen"),
+            yen("total", "alarms_yen"),
+            yen("total_with_free_tier", "yen"),
+        ];
+        assert_eq!(cells[5..10], expected, "{line}");
+        rows += 1;
+    }
+    assert_eq!(rows, 7);
 }

@@ -87,6 +87,7 @@ impl Stack {
         assert_eq!(output("StoreUrl"), format!("s3://{BUCKET}/prod/"));
         (self.function, self.role) = (output("FunctionName"), output("FunctionRoleName"));
         self.point_the_function_here();
+        self.name_the_group_of_the_emulator();
     }
 
     fn outputs(&mut self) -> Value {
@@ -138,7 +139,7 @@ impl Stack {
     /// The verdict on each job, by calling the roll.
     fn verdicts(&mut self) -> Vec<String> {
         let (error, report) = self.invoke();
-        assert_eq!(error, None, "{report}");
+        assert_eq!((error, &report["warnings"]), (None, &json!([])), "{report}");
         let jobs = report["jobs"].as_array().unwrap().iter();
         jobs.map(|job| format!("{} {}", job["job"].as_str().unwrap(), job["verdict"].as_str().unwrap()))
             .collect()
@@ -163,6 +164,14 @@ impl Stack {
         }
     }
 
+    /// The function has made it itself, with the rights of its role.
+    fn the_next_wake_up_is_set(&mut self) {
+        let wake_up = json!({ "GroupName": "tenko", "Name": "wake-up" });
+        let wake_up = self.lab.done("scheduler", "get_schedule", wake_up);
+        assert!(wake_up["ScheduleExpression"].as_str().unwrap().starts_with("at("), "{wake_up}");
+        assert!(wake_up["Target"]["Arn"].as_str().unwrap().contains(&self.function), "{wake_up}");
+    }
+
     fn the_bucket_is_private(&mut self) {
         let bucket = json!({ "Bucket": BUCKET });
         let block = self.lab.done("s3", "get_public_access_block", bucket.clone());
@@ -172,9 +181,17 @@ impl Stack {
         assert!(encryption.to_string().contains("AES256"), "{encryption}");
     }
 
+    /// The emulator asks IAM about a schedule of any group as if it were in the group `default`.
+    fn name_the_group_of_the_emulator(&mut self) {
+        let rights = self.rights("wake-up").to_string();
+        let there = rights.replace(":schedule/tenko/wake-up", ":schedule/default/wake-up");
+        assert_ne!(there, rights);
+        self.grant("wake-up", &serde_json::from_str(&there).unwrap());
+    }
+
     /// What the role of the function may do.
-    fn rights(&mut self) -> Value {
-        let policy = json!({ "RoleName": self.role, "PolicyName": "roll-call" });
+    fn rights(&mut self, policy: &str) -> Value {
+        let policy = json!({ "RoleName": self.role, "PolicyName": policy });
         let policy = self.lab.done("iam", "get_role_policy", policy);
         match &policy["PolicyDocument"] {
             Value::String(text) => serde_json::from_str(text).unwrap(),
@@ -182,9 +199,9 @@ impl Stack {
         }
     }
 
-    fn grant(&mut self, rights: &Value) {
+    fn grant(&mut self, policy: &str, rights: &Value) {
         let policy =
-            json!({ "RoleName": self.role, "PolicyName": "roll-call", "PolicyDocument": rights.to_string() });
+            json!({ "RoleName": self.role, "PolicyName": policy, "PolicyDocument": rights.to_string() });
         self.lab.done("iam", "put_role_policy", policy);
     }
 }
@@ -206,7 +223,7 @@ fn config() -> String {
         )
     };
     let head = format!(
-        "store = \"s3://{BUCKET}/prod\"\nnotify = [\"ops\"]\n[channels.ops]\nslack = \"ssm:/tenko/slack\"\n"
+        "store = \"s3://{BUCKET}/prod\"\nnotify = [\"ops\"]\n[checker]\nadaptive = true\n[channels.ops]\nslack = \"ssm:/tenko/slack\"\n"
     );
     [head, job("good"), job("gone"), "[jobs.import]\n".to_owned()].concat()
 }
@@ -230,6 +247,7 @@ fn the_stack_watches_jobs_and_tells_slack() {
     assert_eq!(stack.verdicts(), ["gone down", "good up", "import new"]);
 
     stack.wait_until_told("gone is down: missed", AT_ONCE);
+    stack.the_next_wake_up_is_set();
 
     // What an application does that has nothing but boto3.
     let now = Timestamp::now();
@@ -249,10 +267,10 @@ fn the_stack_watches_jobs_and_tells_slack() {
     assert_eq!(stack.run("import", "exit 3"), 3);
     stack.wait_until_told("import is down: failed", AT_ONCE);
 
-    let rights = stack.rights();
+    let rights = stack.rights("roll-call");
     let mut fewer = rights.clone();
     fewer["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != "s3:ListBucket");
-    stack.grant(&fewer);
+    stack.grant("roll-call", &fewer);
     let told = stack.told();
     let (error, answer) = stack.invoke();
     assert!(error.is_some(), "{answer}");
@@ -260,6 +278,6 @@ fn the_stack_watches_jobs_and_tells_slack() {
     assert!(message.contains("s3:ListBucket"), "{message}");
     assert_eq!(stack.told(), told, "could not tell is not down");
 
-    stack.grant(&rights);
+    stack.grant("roll-call", &rights);
     assert_eq!(stack.verdicts(), ["gone up", "good up", "import down"]);
 }

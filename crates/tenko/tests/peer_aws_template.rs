@@ -102,6 +102,36 @@ fn the_judges_find_what_is_broken_on_purpose() {
     }
 }
 
+/// The emulators judge the printed policies; so these must be what the template grants.
+#[test]
+#[ignore = "needs cfn-lint; run by ./test"]
+fn the_printed_policies_are_those_of_the_template() {
+    let parameters = json!({ "KmsKeyArn": KEY, "CheckerName": "roll-call", "BucketName": "acme-rollcall", "Prefix": "prod/" });
+    let found = judge(&json!({ "rights": { "whole": template() }, "parameters": parameters }));
+    let account = ["--region", "ap-northeast-1", "--account", "123456789012"];
+    let with_key = |role: &str| tenko(&[&["aws", "policy", role, "--kms-key", KEY], &account[..]].concat());
+    for (resource, printed, beside) in [
+        (
+            "FunctionRole",
+            with_key("checker"),
+            &["LookAtPlainObjects", "TellMissingFromForbidden", "ReadSecrets", "ReadParameters"][..],
+        ),
+        ("WriterPolicy", with_key("writer"), &[]),
+        ("BucketPolicy", with_key("bucket"), &[]),
+    ] {
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let granted = found["rights"]["whole"][resource].as_array().unwrap();
+        let mut compared = 0;
+        for statement in printed["Statement"].as_array().unwrap() {
+            if !beside.iter().any(|sid| statement["Sid"] == *sid) {
+                assert!(granted.contains(statement), "{resource} lacks {statement:#}; it has {granted:#?}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 2, "{resource}");
+    }
+}
+
 fn checkov(arguments: &[&str]) -> Output {
     let mut command = Command::new(peer("checkov"));
     command.args(arguments).args([

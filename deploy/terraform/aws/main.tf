@@ -308,7 +308,7 @@ data "aws_iam_policy_document" "function" {
 
     content {
       sid       = "MoveTheNextWakeUp"
-      actions   = ["scheduler:GetSchedule", "scheduler:CreateSchedule", "scheduler:UpdateSchedule"]
+      actions   = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]
       resources = ["${local.schedules}/${aws_scheduler_schedule_group.this.name}/wake-up"]
     }
   }

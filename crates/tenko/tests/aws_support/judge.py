@@ -1,6 +1,7 @@
 """Has templates judged by cfn-lint and policies by parliament.
 
-On standard input {"templates": {name: text}, "policies": {name: text}}; on standard output what was found, by name.
+On standard input {"templates": {name: text}, "policies": {name: text}}; on standard output what was found, by name. Of
+the templates in "rights", all statements of their policies are given back, resolved.
 Policies inside of a template are judged too, with every parameter at its default, or as given in "parameters".
 """
 
@@ -114,10 +115,23 @@ def of_template(text, given):
     return found
 
 
+def rights(text, given):
+    """The statements of all policies of a template, by the name of the resource that has them."""
+    template, _ = decode_str(text)
+    template = json.loads(json.dumps(template))
+    resolver = Resolver(template, given)
+    found = {}
+    for name, resource in template["Resources"].items():
+        for policy in documents(resolver.value(resource), []):
+            found.setdefault(name, []).extend(policy["Statement"])
+    return found
+
+
 asked = json.load(sys.stdin)
 given = asked.get("parameters", {})
 answer = {
     "templates": {name: of_template(text, given) for name, text in asked.get("templates", {}).items()},
     "policies": {name: findings(text) for name, text in asked.get("policies", {}).items()},
+    "rights": {name: rights(text, given) for name, text in asked.get("rights", {}).items()},
 }
 json.dump(answer, sys.stdout)

@@ -137,8 +137,8 @@ impl Lab {
 
     /// Calls AWS.
     pub(crate) fn call(&mut self, who: &Who, service: &str, call: &str, with: Value) -> Answer {
-        let asked =
-            json!({ "as": [who.key, who.secret, who.token], "service": service, "call": call, "with": with });
+        let mut asked = json!({ "as": [who.key, who.secret, who.token], "service": service, "call": call });
+        asked["with"] = with;
         writeln!(self.stdin, "{asked}").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();

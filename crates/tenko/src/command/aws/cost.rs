@@ -124,9 +124,9 @@ impl Cost {
         };
         let bill = bill(&Usage::of(load, calls), load, prices, self.yen);
         if self.json {
-            printer::print_json(&bill)?
+            printer::print_json(&bill)?;
         } else {
-            printer::print(&text(&bill))?
+            printer::print(&text(&bill))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -155,6 +155,10 @@ impl Cost {
             return Ok((usage::at_intervals_of(interval), interval));
         }
         let zone = config.time_zone.iana_name().unwrap_or("UTC");
+        if self.schedules.is_empty() && config.checker.adaptive {
+            let beside = Timetable::parse(&timetable::beside_wake_ups().expressions, zone, now)?;
+            return Ok((beside.calls + timetable::wake_ups(config, now), beside.longest));
+        }
         let expressions = match &self.schedules[..] {
             [] => timetable::of_deadlines(config, &config.time_zone, now).expressions,
             said => said.to_vec(),

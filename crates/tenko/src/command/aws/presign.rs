@@ -1,5 +1,6 @@
 //! `tenko aws presign`: a URL by which a host without credentials leaves evidence.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ struct Signed {
     job: Slug,
     method: &'static str,
     url: String,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: BTreeMap<&'static str, &'static str>,
     /// What to send; anything, if `None`.
     body: Option<String>,
     key: String,
@@ -108,7 +109,7 @@ impl Presign {
             job: job.slug.clone(),
             method: "PUT",
             url,
-            headers: Vec::new(),
+            headers: BTreeMap::new(),
             body: None,
             key,
             due,
@@ -145,7 +146,7 @@ impl Presign {
         let url = sign(&setup.store_url, &key, Upload::Create, valid_for).await?;
         let body =
             String::from_utf8(format::write_evidence(&evidence)).map_err(CommandError::could_not_tell)?;
-        let headers = vec![("If-None-Match", "*")];
+        let headers = BTreeMap::from([("If-None-Match", "*")]);
         remark_on_dues(job, due, now, expires_at);
         Ok(Signed { job: slug, method: "PUT", url, headers, body: Some(body), key, due, expires_at })
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum, value_parser};
 use jiff::{SignedDuration, Timestamp};
+use regex::Regex;
 use tenko_store::open::{self, S3Place};
 
 use super::place;
@@ -65,7 +66,7 @@ pub(super) struct Template {
     /// The ARN of the key in KMS that encrypts the bucket [default: S3 encrypts it]
     #[arg(long, value_name = "ARN")]
     kms_key: Option<String>,
-    /// Let the function move its own next wake-up
+    /// Let the function move its own next wake-up, as checker.adaptive = true in tenko.toml does
     #[arg(long)]
     adaptive: bool,
     /// Put the text of tenko.toml into the template, in place of an object in the bucket
@@ -87,15 +88,16 @@ impl Template {
         let setup = Setup::load(common)?;
         let store = place::store(&setup)?;
         refuse_other_servers(&setup, &store)?;
-        fits(&store)?;
         let config = &setup.config;
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
-        let timetable = self.timetable(config, &zone)?;
         let mut filled = Filled { text: TEMPLATE.to_owned() };
-        self.fill_store(&mut filled, &store, config, &timetable)?;
+        filled.set("BucketName", &store.bucket)?;
+        filled.set("Prefix", &store.prefix)?;
+        let timetable = self.timetable(config, &zone)?;
+        self.fill_store(&mut filled, config, &timetable)?;
         self.fill_calls(&mut filled, config, &timetable, &zone)?;
-        self.fill_function(&mut filled);
+        self.fill_function(&mut filled)?;
         self.fill_config(&mut filled, config)?;
         filled.add_rights(config, &store)?;
         printer::print(&filled.text)?;
@@ -105,13 +107,15 @@ impl Template {
     fn timetable(&self, config: &Config, zone: &str) -> Result<Timetable, CommandError> {
         let now = Timestamp::now();
         // An unknown zone is found here, whatever the schedules are.
-        let probe = Timetable::parse(&["rate(1 hour)".to_owned()], zone, now);
-        probe?;
+        Timetable::parse(&["rate(1 hour)".to_owned()], zone, now)?;
         if !self.schedules.is_empty() {
             return Timetable::parse(&self.schedules, zone, now);
         }
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| config.time_zone.clone());
-        let derived = timetable::of_deadlines(config, &tz, now);
+        let derived = match self.is_adaptive(config) {
+            true => timetable::beside_wake_ups(),
+            false => timetable::of_deadlines(config, &tz, now),
+        };
         printer::remark(&format!(
             "note: the roll is called at {} ({zone}): {}; say it otherwise with --schedule",
             derived.expressions.join(" and "),
@@ -120,15 +124,16 @@ impl Template {
         Timetable::parse(&derived.expressions, zone, now)
     }
 
+    fn is_adaptive(&self, config: &Config) -> bool {
+        self.adaptive || config.checker.adaptive
+    }
+
     fn fill_store(
         &self,
         filled: &mut Filled,
-        store: &S3Place,
         config: &Config,
         timetable: &Timetable,
     ) -> Result<(), CommandError> {
-        filled.set("BucketName", &store.bucket);
-        filled.set("Prefix", &store.prefix);
         let grace = longest_limit(config);
         let evidence = Days {
             what: "evidence",
@@ -140,7 +145,7 @@ impl Template {
         let roll = Days { what: "the roll", option: "--roll-days", given: self.roll_days, usual: ROLL_DAYS };
         filled.set_number("RollDays", roll.of(timetable.longest, timetable, SignedDuration::ZERO)?);
         if let Some(key) = &self.kms_key {
-            filled.set("KmsKeyArn", key);
+            filled.set("KmsKeyArn", key)?;
         }
         Ok(())
     }
@@ -153,9 +158,9 @@ impl Template {
         zone: &str,
     ) -> Result<(), CommandError> {
         for (number, expression) in timetable.expressions.iter().enumerate() {
-            filled.set(&format!("Schedule{}", number + 1), expression);
+            filled.set(&format!("Schedule{}", number + 1), expression)?;
         }
-        filled.set("TimeZone", zone);
+        filled.set("TimeZone", zone)?;
         let silent = timetable::hours(timetable.longest) + 1;
         if silent > MOST_SILENT_HOURS {
             return Err(CommandError::usage(format!(
@@ -165,37 +170,37 @@ impl Template {
             .hint("add --schedule 'cron(0 9 * * ? *)': a roll call a day costs next to nothing"));
         }
         filled.set_number("SilentHours", silent);
-        if self.adaptive {
-            filled.set("AdaptiveWakeUps", "true");
+        if self.is_adaptive(config) {
+            filled.set("AdaptiveWakeUps", "true")?;
         }
         if let Some(name) = &config.checker.name {
-            filled.set("CheckerName", name.as_str());
+            filled.set("CheckerName", name.as_str())?;
         }
         if let Some(address) = &self.alarm_email {
-            filled.set("AlarmEmail", address);
+            filled.set("AlarmEmail", address)?;
         }
         Ok(())
     }
 
-    fn fill_function(&self, filled: &mut Filled) {
+    fn fill_function(&self, filled: &mut Filled) -> Result<(), CommandError> {
         if let Some(seconds) = self.timeout {
             filled.set_number("Timeout", seconds);
         }
         if let Some(bucket) = &self.code_bucket {
-            filled.set("CodeBucket", bucket);
+            filled.set("CodeBucket", bucket)?;
         }
         let (arch, usual) = match self.arch {
             Some(Arch::X86_64) => ("x86_64", "tenko-lambda-x86_64.zip"),
             Some(Arch::Arm64) | None => ("arm64", "tenko-lambda-arm64.zip"),
         };
-        filled.set("Architecture", arch);
-        filled.set("CodeKey", self.code_key.as_deref().unwrap_or(usual));
+        filled.set("Architecture", arch)?;
+        filled.set("CodeKey", self.code_key.as_deref().unwrap_or(usual))
     }
 
     fn fill_config(&self, filled: &mut Filled, config: &Config) -> Result<(), CommandError> {
-        filled.set("SecretParameter", &place::parameters(config).unwrap_or_default());
+        filled.set("SecretParameter", &place::parameters(config).unwrap_or_default())?;
         if self.inline_config {
-            filled.set("ConfigToml", &inline(config)?);
+            filled.set("ConfigToml", &inline(config)?)?;
         }
         Ok(())
     }
@@ -256,25 +261,6 @@ fn refuse_other_servers(setup: &Setup, store: &S3Place) -> Result<(), CommandErr
     Ok(())
 }
 
-/// What CloudFormation would refuse is refused before it has begun to create things.
-fn fits(store: &S3Place) -> Result<(), CommandError> {
-    let name = &store.bucket;
-    let fits = (3..=63).contains(&name.len())
-        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if !fits {
-        return Err(CommandError::usage(format!("{name:?} is no name for a bucket of the template"))
-            .hint("take 3 to 63 lower-case letters, digits and hyphens"));
-    }
-    let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/');
-    if store.prefix.len() > 100 || !store.prefix.bytes().all(harmless) {
-        return Err(CommandError::usage(format!("{:?} is no prefix for the template", store.prefix))
-            .hint("take at most 100 letters, digits, _ . - and /"));
-    }
-    Ok(())
-}
-
 fn inline(config: &Config) -> Result<String, CommandError> {
     let Some(path) = &config.source else {
         return Err(CommandError::usage("there is no configuration to put into the template")
@@ -301,9 +287,38 @@ struct Filled {
 }
 
 impl Filled {
-    fn set(&mut self, parameter: &str, value: &str) {
+    /// Gives a parameter a default that it allows; CloudFormation would look at it only when it has begun.
+    fn set(&mut self, parameter: &str, value: &str) -> Result<(), CommandError> {
+        if let Some(pattern) = self.said_of(parameter, "AllowedPattern") {
+            let pattern = Regex::new(pattern).map_err(CommandError::could_not_tell)?;
+            if !pattern.is_match(value) {
+                let allowed = self.said_of(parameter, "ConstraintDescription").unwrap_or_default();
+                return Err(CommandError::usage(format!(
+                    "{value:?} does not fit the parameter {parameter} of the template"
+                ))
+                .hint(format!("it takes: {}", allowed.trim_end_matches('.'))));
+            }
+        }
         // Every JSON string is one of YAML.
         self.replace_default(parameter, &serde_json::Value::from(value).to_string());
+        Ok(())
+    }
+
+    /// A line of a parameter.
+    fn said_of(&self, parameter: &str, what: &str) -> Option<&str> {
+        let (start, end) = self.place_of(parameter)?;
+        let start_of_line = format!("    {what}: ");
+        self.text[start..end].lines().find_map(|line| line.strip_prefix(&start_of_line))
+    }
+
+    /// Where the lines of a parameter begin and end.
+    fn place_of(&self, parameter: &str) -> Option<(usize, usize)> {
+        let head = format!("\n  {parameter}:\n");
+        let start = self.text.find(&head)? + head.len();
+        let body = &self.text[start..];
+        let mut next = body.match_indices("\n  ");
+        let end = next.find(|(at, _)| !body[at + 3..].starts_with(' ')).map_or(body.len(), |(at, _)| at + 1);
+        Some((start, start + end))
     }
 
     fn set_number(&mut self, parameter: &str, value: i64) {
@@ -312,19 +327,15 @@ impl Filled {
 
     /// Replaces the default of a parameter, or gives it one.
     fn replace_default(&mut self, parameter: &str, value: &str) {
-        let head = format!("\n  {parameter}:\n");
-        let Some(start) = self.text.find(&head).map(|at| at + head.len()) else { return };
-        let body = &self.text[start..];
-        let end =
-            body.match_indices("\n  ").find(|(at, _)| !body[at + 3..].starts_with(' ')).map(|(at, _)| at + 1);
-        let mut lines: Vec<&str> = body[..end.unwrap_or(body.len())].lines().collect();
+        let Some((start, end)) = self.place_of(parameter) else { return };
+        let mut lines: Vec<&str> = self.text[start..end].lines().collect();
         let line = format!("    Default: {value}");
         match lines.iter().position(|line| line.starts_with("    Default: ")) {
             Some(at) => lines[at] = &line,
             None => lines.push(&line),
         }
         let body = lines.join("\n") + "\n";
-        self.text.replace_range(start..start + end.unwrap_or(self.text.len() - start), &body);
+        self.text.replace_range(start..end, &body);
     }
 
     fn add_rights(&mut self, config: &Config, store: &S3Place) -> Result<(), CommandError> {
@@ -367,7 +378,7 @@ mod tests {
         ];
         for name in names {
             let mut filled = Filled { text: TEMPLATE.to_owned() };
-            filled.set(name, "filled \"in\"\n");
+            filled.replace_default(name, r#""filled \"in\"\n""#);
             let expected = format!("    Default: {}\n", r#""filled \"in\"\n""#);
             assert_eq!(filled.text.matches(&expected).count(), 1, "{name}");
             let at = filled.text.find(&expected).unwrap();

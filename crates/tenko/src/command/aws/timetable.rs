@@ -162,6 +162,29 @@ pub(super) fn of_deadlines(config: &Config, zone: &TimeZone, now: Timestamp) -> 
     Derived { expressions, why: "a minute after the deadlines of the configured jobs".to_owned() }
 }
 
+/// Where the function moves its own wake-up to the next deadline, a schedule only has to find jobs that have declared
+/// themselves meanwhile, and to go on after a wake-up that got lost.
+pub(super) fn beside_wake_ups() -> Derived {
+    Derived {
+        expressions: vec!["rate(1 hour)".to_owned()],
+        why: "beside the wake-ups at deadlines".to_owned(),
+    }
+}
+
+/// How many whole minutes of the next 30 days are the deadline of a configured job: so often the function wakes itself up.
+pub(super) fn wake_ups(config: &Config, now: Timestamp) -> f64 {
+    let until = now.checked_add(MONTH).unwrap_or(now);
+    let mut minutes = BTreeSet::new();
+    for job in config.jobs.values().map(|configured| &configured.job) {
+        let mut at = now;
+        while let Some(due) = job.schedule.next_due(now, at).filter(|due| *due <= until) {
+            at = due;
+            minutes.insert(due.checked_add(job.limits.grace).unwrap_or(due).as_second().div_euclid(60));
+        }
+    }
+    u32::try_from(minutes.len()).map_or(f64::MAX, f64::from)
+}
+
 fn depends_on_runs(job: &Job) -> Option<&'static str> {
     match job.schedule {
         Schedule::Every { .. } => Some("the period"),
@@ -173,7 +196,7 @@ fn depends_on_runs(job: &Job) -> Option<&'static str> {
 /// The times of day, as hour and minute in the zone, a minute after the deadlines of a job.
 fn deadlines(job: &Job, zone: &TimeZone, now: Timestamp) -> BTreeSet<(i8, i8)> {
     // In its own zone a month shows all times of day; in another one, clocks change at other times.
-    let own = job.schedule.time_zone() == zone;
+    let own = job.schedule.time_zone().iana_name() == zone.iana_name();
     let days = if own { 40 } else { 400 };
     let until = now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(now);
     let limits = [Some(job.limits.grace), job.limits.start_within];
@@ -258,6 +281,20 @@ mod tests {
     fn a_schedule_that_ends_leaves_a_gap_for_ever() {
         let timetable = parse(&["cron(0 6 25 11 ? 2026)"]);
         assert!(timetable.longest > SignedDuration::from_hours(24 * 390), "{timetable:?}");
+    }
+
+    #[test]
+    fn the_function_wakes_itself_up_once_for_deadlines_at_the_same_time() {
+        let text =
+            "[jobs.a]\ncron = \"0 5 * * *\"\n[jobs.b]\ncron = \"0 5 * * *\"\n[jobs.c]\nevery = \"1d\"\n";
+        let outside = crate::config::Outside {
+            env: &|_| None,
+            read_file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+            exposed: false,
+        };
+        let config = Config::parse(text, std::path::Path::new("tenko.toml"), &outside).unwrap();
+        let now = "2026-11-24T00:30:00Z".parse().unwrap();
+        assert!((59.0..=60.0).contains(&wake_ups(&config, now)), "{}", wake_ups(&config, now));
     }
 
     #[test]
