@@ -20,6 +20,7 @@ use crate::{Result, table};
 const ROUNDS: usize = 30;
 const ZONE: &str = "Asia/Tokyo";
 
+#[derive(Clone, Copy)]
 struct Cost {
     wall: Duration,
     cpu: Duration,
@@ -49,8 +50,8 @@ pub(crate) fn measure() -> Result<()> {
         for contender in contenders(&python, &bin, &s3) {
             let (told, cost) = slack.count(|| cost(&contender, &bin, place.path(), &env))?;
             expect(&contender, present, told)?;
-            let mark = first.get_or_insert_with(|| Cost { ..cost });
-            rows.push(row(contender.name, present, &cost, mark));
+            let mark = *first.get_or_insert(cost);
+            rows.push(row(contender.name, present, cost, mark));
         }
     }
     let header = ["function", "today's object", "wall", "CPU", "peak memory", "of Python: wall, CPU, memory"];
@@ -144,7 +145,7 @@ fn expect(contender: &Contender, present: bool, told: usize) -> Result<()> {
     if as_expected { Ok(()) } else { Err(format!("{} told Slack {told} times", contender.name).into()) }
 }
 
-fn row(name: &str, present: bool, cost: &Cost, python: &Cost) -> Vec<String> {
+fn row(name: &str, present: bool, cost: Cost, python: Cost) -> Vec<String> {
     let ratio = |mark: f64, this: f64| format!("1/{:.0}", mark / this);
     let ratios = [
         ratio(python.wall.as_secs_f64(), cost.wall.as_secs_f64()),
