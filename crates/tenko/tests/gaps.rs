@@ -147,8 +147,8 @@ fn what_can_not_be_asked_is_an_error_with_a_hint() {
 fn options_may_be_variables() {
     let place = reported();
     let mut command = place.command(["gaps", "backup"]);
-    command.env("TENKO_GAPS_SINCE", "2026-03-01").env("TENKO_GAPS_UNTIL", "2026-03-02T12:00");
-    let seen = Seen::of(command.env("TENKO_GAPS_ALL", "yes").output().unwrap());
+    command.env("TENKO_SINCE", "2026-03-01").env("TENKO_UNTIL", "2026-03-02T12:00");
+    let seen = Seen::of(command.env("TENKO_ALL", "yes").output().unwrap());
     assert_eq!(seen.text().lines().count(), 4, "{seen:?}");
 }
 

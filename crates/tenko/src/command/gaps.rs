@@ -32,16 +32,16 @@ pub struct Gaps {
     #[arg(value_name = "JOB")]
     job: String,
     /// How far back: a length, or a moment
-    #[arg(long, env = "TENKO_GAPS_SINCE", value_name = "LENGTH", default_value = "90d")]
+    #[arg(long, env = "TENKO_SINCE", value_name = "LENGTH", default_value = "90d")]
     since: String,
     /// Up to which moment [default: now]
-    #[arg(long, env = "TENKO_GAPS_UNTIL", value_name = "TIME")]
+    #[arg(long, env = "TENKO_UNTIL", value_name = "TIME")]
     until: Option<String>,
     /// List all dues, and not the gaps alone
-    #[arg(long, env = "TENKO_GAPS_ALL", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "TENKO_ALL", value_parser = BoolishValueParser::new())]
     all: bool,
     /// Draw a calendar of days, also where there is no terminal
-    #[arg(long, env = "TENKO_GAPS_HEAT_MAP", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "TENKO_HEAT_MAP", value_parser = BoolishValueParser::new())]
     heat_map: bool,
     /// Print JSON
     #[arg(long)]

@@ -95,7 +95,7 @@ impl Setup {
 
     /// What is known of all jobs.
     pub async fn known(&self) -> Result<Known, CommandError> {
-        Known::read(&self.checker().await?).await
+        Known::read(&self.judge().await?).await
     }
 }
 
