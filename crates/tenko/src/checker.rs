@@ -156,6 +156,7 @@ impl Checker {
             let Snapshot { version, roll } = self.store.load().await?;
             let began = now;
             let (now, off) = self.in_step(now);
+            let ahead = now.duration_since(began);
             let (previous, since) = (roll.called_at, roll.cursor.clone());
             let mut decision = self.decide(roll, outage, now).await?;
             let at = decision.at;
@@ -165,7 +166,7 @@ impl Checker {
                 Commit::Lost => continue,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
-                    let claimant = Claimant { holder, decided_at: at, began, stop };
+                    let claimant = Claimant { holder, decided_at: at, began, ahead, stop };
                     let done = self.deliver(held, batches, claimant).await?;
                     let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;

@@ -108,7 +108,7 @@ mod tests {
             let variable = format!("TENKO_{}", name.to_uppercase().replace('-', "_"));
             let said = flag.get_env().and_then(std::ffi::OsStr::to_str);
             assert_eq!(said, Some(variable.as_str()), "{place} --{name}");
-            let kind = (flag.get_value_names().map(<[_]>::to_vec), format!("{:?}", flag.get_action()));
+            let kind = (flag.get_value_names().map(<[_]>::to_vec), flag.get_action().takes_values());
             let known = meaning.entry(variable).or_insert_with(|| kind.clone());
             assert_eq!(*known, kind, "{place} --{name}");
         });

@@ -32,8 +32,10 @@ pub(super) struct Claimant {
     pub(super) holder: Uuid,
     /// When it was decided what is to be told, by the clock that counts, which is the store's if it has one.
     pub(super) decided_at: Timestamp,
-    /// The same moment by the clock of this machine.
+    /// When that began, by the clock of this machine.
     pub(super) began: Timestamp,
+    /// How far the clock that counts is ahead of that.
+    pub(super) ahead: SignedDuration,
     /// When nothing may be under way any more; `None` for whoever is not cut off.
     pub(super) stop: Option<Instant>,
 }
@@ -41,8 +43,7 @@ pub(super) struct Claimant {
 impl Claimant {
     /// What is now by the clock that counts.
     fn now(self, here: Timestamp) -> Timestamp {
-        let passed = here.duration_since(self.began).max(SignedDuration::ZERO);
-        self.decided_at.checked_add(passed).unwrap_or(self.decided_at)
+        here.checked_add(self.ahead).unwrap_or(here).max(self.decided_at)
     }
 
     /// Whether so little time is left that nothing is begun any more.

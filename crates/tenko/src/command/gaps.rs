@@ -44,7 +44,7 @@ pub struct Gaps {
     #[arg(long, env = "TENKO_HEAT_MAP", value_parser = BoolishValueParser::new())]
     heat_map: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

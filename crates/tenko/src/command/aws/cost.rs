@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, value_parser};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -23,28 +24,28 @@ use crate::{printer, words};
 #[derive(Debug, Args)]
 pub(super) struct Cost {
     /// What if there were so many daily jobs that leave one piece of evidence each, in place of the configured ones
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, env = "TENKO_JOBS", value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
     jobs: Option<u32>,
     /// What if the roll were called at this interval: 5m, 1d
-    #[arg(long, value_name = "LENGTH", conflicts_with = "schedules")]
+    #[arg(long, env = "TENKO_EVERY", value_name = "LENGTH", conflicts_with = "schedules")]
     every: Option<String>,
     /// What if the roll were called by these expressions of EventBridge Scheduler
-    #[arg(long = "schedule", value_name = "EXPR")]
+    #[arg(long = "schedule", env = "TENKO_SCHEDULE", value_name = "EXPR")]
     schedules: Vec<String>,
     /// The region: ap-northeast-1 or us-east-1 [default: that of the store or AWS_REGION, or us-east-1]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, env = "TENKO_REGION", value_name = "REGION")]
     region: Option<String>,
     /// Yen for a dollar
-    #[arg(long, value_name = "RATE", default_value_t = prices::YEN, value_parser = positive)]
+    #[arg(long, env = "TENKO_YEN", value_name = "RATE", default_value_t = prices::YEN, value_parser = positive)]
     yen: f64,
     /// Memory of the function in MB
-    #[arg(long, value_name = "MB", default_value_t = 128, value_parser = value_parser!(u32).range(128..=10_240))]
+    #[arg(long, env = "TENKO_MEMORY", value_name = "MB", default_value_t = 128, value_parser = value_parser!(u32).range(128..=10_240))]
     memory: u32,
     /// How long one roll call takes, in seconds [default: an estimate]
-    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    #[arg(long, env = "TENKO_SECONDS", value_name = "SECONDS", value_parser = positive)]
     seconds: Option<f64>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

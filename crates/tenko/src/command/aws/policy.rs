@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ enum Role {
     /// With --job, evidence of these jobs alone; of a job that is judged by a plain object, that object.
     Writer {
         /// A job of the configuration, or any name; may be given several times
-        #[arg(long = "job", value_name = "NAME")]
+        #[arg(long = "job", env = "TENKO_JOB", value_name = "NAME")]
         jobs: Vec<String>,
         #[command(flatten)]
         account: Account,
@@ -42,11 +43,11 @@ enum Role {
     /// and old rolls go by lifecycle rules.
     Checker {
         /// A configured job whose plain objects are to be read; all, if none is named
-        #[arg(long = "job", value_name = "NAME")]
+        #[arg(long = "job", env = "TENKO_JOB", value_name = "NAME")]
         jobs: Vec<String>,
         /// Leave out s3:ListBucket on the buckets of plain objects. A missing object is then answered with 403, and its
         /// job becomes unknown in place of down
-        #[arg(long)]
+        #[arg(long, env = "TENKO_NO_LIST", value_parser = BoolishValueParser::new())]
         no_list: bool,
         #[command(flatten)]
         account: Account,
@@ -65,13 +66,13 @@ enum Role {
 #[derive(Clone, Debug, Default, Args)]
 struct Account {
     /// The region, for the names of SSM parameters and for the partition [default: that of the store, or any]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, env = "TENKO_REGION", value_name = "REGION")]
     region: Option<String>,
     /// The number of the account, for the names of SSM parameters [default: any]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, env = "TENKO_ACCOUNT", value_name = "NUMBER")]
     account: Option<String>,
     /// The ARN of the key in KMS with which the bucket is encrypted, if it is not encrypted by S3 itself
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, env = "TENKO_KMS_KEY", value_name = "ARN")]
     kms_key: Option<String>,
 }
 

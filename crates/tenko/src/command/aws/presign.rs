@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_core::{Evidence, Job, Kind, RunId, Slug, format};
@@ -36,14 +37,14 @@ pub(super) struct Presign {
     job: String,
     /// For how long the URL can be used, at most 7d; with temporary credentials no longer than those [default: 1h, or the
     /// deadline of the due]
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, env = "TENKO_EXPIRES", value_name = "LENGTH")]
     expires: Option<String>,
     /// Which due it answers: next, or a time (RFC 3339, or civil time in the job's zone) [default: of a plain object next,
     /// otherwise none]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, env = "TENKO_DUE", value_name = "TIME")]
     due: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
@@ -37,40 +38,40 @@ const EVIDENCE_DAYS: i64 = 100;
 pub(super) struct Template {
     /// When the roll is called: cron(31 5 * * ? *), rate(5 minutes); up to three times [default: by the deadlines of the
     /// configured jobs]
-    #[arg(long = "schedule", value_name = "EXPR")]
+    #[arg(long = "schedule", env = "TENKO_SCHEDULE", value_name = "EXPR")]
     schedules: Vec<String>,
     /// The time zone of the schedules (IANA name) [default: the configured one]
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, env = "TENKO_TZ", value_name = "ZONE")]
     tz: Option<String>,
     /// After how many days evidence is removed [default: 100, or more if the schedules need it]
-    #[arg(long, value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
+    #[arg(long, env = "TENKO_EVIDENCE_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     evidence_days: Option<i64>,
     /// After how many days old rolls are removed [default: 14, or more if the schedules need it]
-    #[arg(long, value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
+    #[arg(long, env = "TENKO_ROLL_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     roll_days: Option<i64>,
     /// After how many seconds a roll call is cut off
-    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(i64).range(20..=900))]
+    #[arg(long = "function-timeout", env = "TENKO_FUNCTION_TIMEOUT", value_name = "SECONDS", value_parser = value_parser!(i64).range(20..=900))]
     timeout: Option<i64>,
     /// For which processor the zip of the function was built
-    #[arg(long, value_enum)]
+    #[arg(long, env = "TENKO_ARCH", value_enum)]
     arch: Option<Arch>,
     /// The bucket of the zip of the function
-    #[arg(long, value_name = "BUCKET")]
+    #[arg(long, env = "TENKO_CODE_BUCKET", value_name = "BUCKET")]
     code_bucket: Option<String>,
     /// The key of the zip of the function
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, env = "TENKO_CODE_KEY", value_name = "KEY")]
     code_key: Option<String>,
     /// Who gets the alarms
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, env = "TENKO_ALARM_EMAIL", value_name = "ADDRESS")]
     alarm_email: Option<String>,
     /// The ARN of the key in KMS that encrypts the bucket [default: S3 encrypts it]
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, env = "TENKO_KMS_KEY", value_name = "ARN")]
     kms_key: Option<String>,
     /// Let the function move its own next wake-up, as checker.adaptive = true in tenko.toml does
-    #[arg(long)]
+    #[arg(long, env = "TENKO_ADAPTIVE", value_parser = BoolishValueParser::new())]
     adaptive: bool,
     /// Put the text of tenko.toml into the template, in place of an object in the bucket
-    #[arg(long)]
+    #[arg(long, env = "TENKO_INLINE_CONFIG", value_parser = BoolishValueParser::new())]
     inline_config: bool,
 }
 
