@@ -13,10 +13,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::Result;
-use crate::credentials;
+use crate::credentials::{self, Settings, aws_domain};
 use crate::error::{ErrorKind, StoreError};
 use crate::object::connection::Connector;
-use crate::object::s3::{aws_domain, of_environment};
+use crate::object::s3::of_environment;
 use crate::open::OpenOptions;
 
 /// How long one request may take.
@@ -104,15 +104,12 @@ impl Aws {
     pub fn new(options: &OpenOptions) -> Result<Self> {
         drop(rustls::crypto::ring::default_provider().install_default());
         let env = options.environment();
-        let profile = credentials::profile(&env, None)?;
-        let region = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION"));
-        let region = region.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
+        let Settings { region, trusted, provider } = credentials::settings(&env, None)?;
         let Some(region) = region else {
             return Err(unready("nothing says in which region").hint("set AWS_REGION"));
         };
         let allow_http = env.get("AWS_ALLOW_HTTP").is_some_and(|allowed| allowed == "true" || allowed == "1");
         let http_options = ClientOptions::new().with_allow_http(allow_http);
-        let trusted = credentials::trusted(&env, profile.as_ref())?;
         let connector = || Connector {
             per_request: Some(options.per_request.unwrap_or(PER_REQUEST)),
             trusted: trusted.clone(),
@@ -123,7 +120,7 @@ impl Aws {
             .with_region(&region)
             .with_client_options(http_options.clone())
             .with_http_connector(connector());
-        let builder = match profile.and_then(|profile| profile.into_provider(trusted.clone())) {
+        let builder = match provider {
             Some(provider) => builder.with_credentials(provider),
             None => builder,
         };
@@ -307,5 +304,25 @@ mod tests {
         assert!(with(&both).unwrap_err().contains("without TLS"));
         assert_eq!(with(&[both[1], ("AWS_ALLOW_HTTP", "true")]), Ok("http://b".into()));
         assert!(Aws::new(&OpenOptions { env: Some(Default::default()), ..OpenOptions::default() }).is_err());
+    }
+
+    #[tokio::test]
+    async fn credentials_come_from_where_a_store_has_them() {
+        let pairs =
+            [("AWS_REGION", "eu-west-1"), ("AWS_EC2_METADATA_DISABLED", "true"), ("HOME", "/nowhere")];
+        let env = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let aws = Aws::new(&OpenOptions { env: Some(env), ..OpenOptions::default() }).unwrap();
+        let call = Call {
+            service: Service { name: "ssm", variable: "SSM" },
+            region: None,
+            method: "POST",
+            path: "/".to_owned(),
+            content_type: "application/x-amz-json-1.1",
+            target: None,
+            body: &Value::Null,
+        };
+        let error = aws.once(&call).await.unwrap_err();
+        assert_eq!(error.code, "NoCredentials");
+        assert!(error.message.contains("AWS_EC2_METADATA_DISABLED"), "{error}");
     }
 }

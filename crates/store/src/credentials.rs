@@ -5,8 +5,19 @@
 //! `credential_process`, or signed in by `aws sso login`. Profiles that assume another role are left to the AWS CLI:
 //! `credential_process = aws configure export-credentials --profile NAME` gives them.
 
+mod profile;
+mod provider;
+mod sso;
+mod trust;
+mod unnamed;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use object_store::aws::AwsCredentialProvider;
+use reqwest::Certificate;
+
+use crate::Result;
 
 /// The variables of an environment. Tests have their own instead of that of the process.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +54,28 @@ impl FromIterator<(String, String)> for Environment {
 /// What an error is marked with that concerns the credentials of a profile.
 pub(crate) const FROM_PROFILE: &str = "AWS profile";
 
-mod profile;
-mod provider;
-mod sso;
-mod trust;
-mod unnamed;
+/// What environment and profile say of AWS.
+pub(crate) struct Settings {
+    /// The region, if one is said.
+    pub(crate) region: Option<String>,
+    /// The only authorities whose certificates are accepted; those of the machine, if `None`.
+    pub(crate) trusted: Option<Vec<Certificate>>,
+    /// Who gives credentials; `None` if the library that speaks S3 finds them itself.
+    pub(crate) provider: Option<AwsCredentialProvider>,
+}
 
-pub(crate) use profile::profile;
-pub(crate) use trust::trusted;
-pub(crate) use unnamed::unnamed;
+/// Reads them, with the profile of a name or with the usual one. Nothing is asked of AWS yet.
+pub(crate) fn settings(env: &Environment, profile: Option<String>) -> Result<Settings> {
+    let profile = profile::profile(env, profile)?;
+    let trusted = trust::trusted(env, profile.as_ref())?;
+    let said = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION"));
+    let region = said.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
+    let of_profile = profile.and_then(|profile| profile.into_provider(trusted.clone()));
+    let provider = of_profile.or_else(|| unnamed::unnamed(env, trusted.clone()));
+    Ok(Settings { region, trusted, provider })
+}
+
+/// What the names of AWS end in.
+pub(crate) fn aws_domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}

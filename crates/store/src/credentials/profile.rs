@@ -24,7 +24,7 @@ const ELSEWHERE: [&str; 5] = [
 
 /// What a profile says.
 #[derive(Debug)]
-pub(crate) struct Profile {
+pub(super) struct Profile {
     region: Option<String>,
     ca_bundle: Option<String>,
     source: Option<Source>,
@@ -32,7 +32,7 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// The region it names.
-    pub(crate) fn region(&self) -> Option<String> {
+    pub(super) fn region(&self) -> Option<String> {
         self.region.clone()
     }
 
@@ -42,13 +42,13 @@ impl Profile {
     }
 
     /// What gives its credentials; `None` if they come from elsewhere.
-    pub(crate) fn into_provider(self, trusted: Option<Vec<Certificate>>) -> Option<AwsCredentialProvider> {
+    pub(super) fn into_provider(self, trusted: Option<Vec<Certificate>>) -> Option<AwsCredentialProvider> {
         self.source.map(|source| Arc::new(Timed::new(source, trusted)) as AwsCredentialProvider)
     }
 }
 
 /// The profile that `named` names, or `AWS_PROFILE`, or that is called `default`; `None` if there is none.
-pub(crate) fn profile(env: &Environment, named: Option<String>) -> Result<Option<Profile>> {
+pub(super) fn profile(env: &Environment, named: Option<String>) -> Result<Option<Profile>> {
     let asked_for = named.is_some();
     let name = named.or_else(|| env.get("AWS_PROFILE"));
     let files = Files::read(env)?;

@@ -9,6 +9,7 @@ use reqwest::Certificate;
 use serde::Deserialize;
 use url::Url;
 
+use super::aws_domain;
 use super::provider::{Failure, Given, read_json};
 use crate::object::client;
 
@@ -82,7 +83,7 @@ impl SsoSession {
     }
 
     fn url(&self) -> Result<Url, url::ParseError> {
-        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = aws_domain(&self.region);
         let server = self.endpoint.clone();
         let server = server.unwrap_or_else(|| format!("https://portal.sso.{}.{suffix}", self.region));
         let mut url = Url::parse(&format!("{}/federation/credentials", server.trim_end_matches('/')))?;

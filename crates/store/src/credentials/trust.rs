@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, StoreError};
 /// The authorities in the file that `AWS_CA_BUNDLE` names, or the profile as `ca_bundle`; `None` if there is no such
 /// setting. They take the place of those that the machine trusts, as with the AWS CLI
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>).
-pub(crate) fn trusted(env: &Environment, profile: Option<&Profile>) -> Result<Option<Vec<Certificate>>> {
+pub(super) fn trusted(env: &Environment, profile: Option<&Profile>) -> Result<Option<Vec<Certificate>>> {
     let (path, by) = match (env.get("AWS_CA_BUNDLE"), profile.and_then(Profile::ca_bundle)) {
         (Some(path), _) => (path, "AWS_CA_BUNDLE"),
         (None, Some(path)) => (path, "ca_bundle of the AWS profile"),

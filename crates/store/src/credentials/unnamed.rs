@@ -18,7 +18,7 @@ use crate::object::client;
 const AGENTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
 /// A provider for what nobody else provides; `None` where the library finds credentials itself, or asks the machine.
-pub(crate) fn unnamed(env: &Environment, trusted: Option<Vec<Certificate>>) -> Option<AwsCredentialProvider> {
+pub(super) fn unnamed(env: &Environment, trusted: Option<Vec<Certificate>>) -> Option<AwsCredentialProvider> {
     let said = |name: &str| env.get(name).is_some();
     let source = match env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
         _ if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].into_iter().any(said) => return None,

@@ -16,7 +16,7 @@ use super::connection::{Connector, TheirClock, retries};
 use super::objects::Objects;
 use super::rights::{Doing, Rights};
 use crate::Result;
-use crate::credentials::{self, Environment};
+use crate::credentials::{self, Environment, Settings, aws_domain};
 use crate::open::Upload;
 
 /// Variables of the environment that would take away what the store relies on.
@@ -70,12 +70,8 @@ fn client(
     let endpoint = endpoint.or_else(|| env.get("AWS_ENDPOINT_URL")).or_else(|| env.get("AWS_ENDPOINT"));
     let allow_http = AllowHttp::of(bucket, env, "AWS_ALLOW_HTTP");
     let path_style = bucket.option("path_style").map_or(endpoint.is_some(), |style| style == "true");
-    let profile = credentials::profile(env, bucket.option("profile"))?;
-    let trusted = credentials::trusted(env, profile.as_ref())?;
-    let region = bucket.option("region").or_else(|| env.get("AWS_REGION"));
-    let region = region.or_else(|| env.get("AWS_DEFAULT_REGION"));
-    let region = region.or_else(|| profile.as_ref().and_then(|profile| profile.region()));
-    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let Settings { region, trusted, provider } = credentials::settings(env, bucket.option("profile"))?;
+    let region = bucket.option("region").or(region).unwrap_or_else(|| "us-east-1".to_owned());
     let server = match &endpoint {
         Some(endpoint) => with_bucket(bucket, bucket.checked_endpoint(endpoint, &allow_http)?, path_style)?,
         None => default_endpoint(bucket.name(), &region, path_style),
@@ -89,9 +85,8 @@ fn client(
         .with_disable_bulk_delete(true)
         .with_retry(retries())
         .with_client_options(ClientOptions::new().with_allow_http(allow_http.allowed))
-        .with_http_connector(Connector { per_request, trusted: trusted.clone(), clock: Arc::clone(&clock) });
-    let of_profile = profile.and_then(|profile| profile.into_provider(trusted.clone()));
-    if let Some(provider) = of_profile.or_else(|| credentials::unnamed(env, trusted)) {
+        .with_http_connector(Connector { per_request, trusted, clock: Arc::clone(&clock) });
+    if let Some(provider) = provider {
         builder = builder.with_credentials(provider);
     }
     let store = builder.build().map_err(|error| bucket.wrong("its settings do not fit").because(error))?;
@@ -130,9 +125,4 @@ fn default_endpoint(bucket: &str, region: &str, path_style: bool) -> String {
         true => format!("https://s3.{region}.{suffix}"),
         false => format!("https://{bucket}.s3.{region}.{suffix}"),
     }
-}
-
-/// What the names of AWS end in.
-pub(crate) fn aws_domain(region: &str) -> &'static str {
-    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
