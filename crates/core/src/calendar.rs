@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Exit, Kind, RunId};
 use crate::job::Job;
-use crate::judge::{Closed, Gap, Hindsight, just_before};
-use crate::schedule::Schedule;
+use crate::judge::{Closed, Gap, Hindsight};
+use crate::schedule::{Direction, Schedule, just_before};
 use crate::state::{Answer, Flip, JobState, Reason, Verdict};
 
 /// What became of a due.
@@ -236,11 +236,9 @@ impl Book<'_> {
         if !matches!(self.job.schedule, Schedule::Calendar(_)) {
             return;
         }
-        let mut after = just_before(from);
-        while let Some(due) = self.job.schedule.next_due(from, after).filter(|due| *due < to) {
-            self.dues.push(Due { due, outcome, reason: None, by: None, made_up_at: None });
-            after = due;
-        }
+        let dues = self.job.schedule.occurrences(from, just_before(from), Direction::Forward);
+        let dues = dues.take_while(|due| *due < to);
+        self.dues.extend(dues.map(|due| Due { due, outcome, reason: None, by: None, made_up_at: None }));
     }
 
     fn judge(

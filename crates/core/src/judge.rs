@@ -13,13 +13,14 @@ mod hearing;
 mod hindsight;
 mod look;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, RunId};
 use crate::job::Job;
+use crate::schedule::{just_after, just_before};
 use crate::state::{Flip, Fold, Incident, JobState, MAX_FLIPS, Missed, Verdict};
 
 use folding::Folding;
@@ -226,14 +227,4 @@ fn look_again_at(job: &Job, state: &JobState, gaps: &[Gap]) -> Option<Timestamp>
     let moment = Folding::resume(job, gaps, state.fold, &state.running).next_moment();
     let reminder = state.incident.zip(job.remind).and_then(|(incident, every)| incident.next_reminder(every));
     moment.into_iter().chain(reminder).min()
-}
-
-/// The first instant after another.
-fn just_after(moment: Timestamp) -> Timestamp {
-    moment.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
-}
-
-/// The last instant before another.
-pub(crate) fn just_before(moment: Timestamp) -> Timestamp {
-    moment.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
 }

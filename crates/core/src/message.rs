@@ -11,8 +11,8 @@ mod japanese;
 mod signal;
 mod words;
 
-use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,7 +22,9 @@ use crate::outbox::Batch;
 use crate::state::{MAX_FLIPS, Reason};
 pub use clean::{block, line};
 pub use digest::{MAX_LISTED, digest};
+pub use japanese::weekday;
 use words::{Label, Words};
+pub use words::{two_units, zone_name};
 
 /// The most lines of output in a message.
 pub const MAX_OUTPUT_LINES: usize = 20;
@@ -51,6 +53,11 @@ impl Language {
             Self::En => "Runbook",
             Self::Ja => "手順書",
         }
+    }
+
+    /// A length of time with its two largest units, as messages say it: `1 h 12 min`, `1時間12分`.
+    pub fn length(self, length: SignedDuration) -> String {
+        self.words().length(length)
     }
 
     fn words(self) -> &'static dyn Words {

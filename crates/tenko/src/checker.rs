@@ -99,7 +99,8 @@ pub struct Report {
 /// What a roll call read.
 #[derive(Debug, Default)]
 pub struct Heard {
-    /// Evidence that was new, perhaps with some that was not, and objects that were seen.
+    /// Evidence that was new, perhaps with some that was not, and objects that were seen: for the status page, and only
+    /// kept if there is one.
     pub evidence: Vec<Evidence>,
     /// Up to where evidence had been read before.
     pub since: Cursor,
@@ -115,7 +116,8 @@ struct Decision {
     jobs: BTreeMap<Slug, Job>,
     called: Called,
     seen: Seen,
-    news: Vec<Evidence>,
+    /// What the status page is made of; empty if there is none.
+    heard: Vec<Evidence>,
     warnings: Vec<String>,
 }
 
@@ -170,9 +172,7 @@ impl Checker {
                     let done = self.deliver(held, batches, claimant).await?;
                     let mut report = Report { at, roll: done.roll, jobs: decision.jobs, ..Report::default() };
                     report.changes = decision.called.changes;
-                    let mut evidence = decision.news;
-                    evidence.extend(decision.seen.evidence);
-                    report.heard = Heard { evidence, since, called_at: previous };
+                    report.heard = Heard { evidence: decision.heard, since, called_at: previous };
                     report.delivered = done.delivered;
                     report.undelivered = done.undelivered;
                     report.warnings = decision.warnings;
@@ -212,7 +212,10 @@ impl Checker {
         let evidence: Vec<&Evidence> = news.evidence.iter().chain(&seen.evidence).collect();
         self.add_reports(&mut called.notices, &evidence).await;
         roll.outbox.add(std::mem::take(&mut called.notices));
-        decision.news = news.evidence;
+        if self.config.publish.is_some() {
+            decision.heard = news.evidence;
+            decision.heard.append(&mut decision.seen.evidence);
+        }
         Ok(decision)
     }
 
@@ -246,7 +249,7 @@ impl Checker {
         roll.called_at = Some(now);
         roll.cursor = news.cursor.clone();
         let (jobs, warnings) = (members.jobs, members.warnings);
-        Ok(Decision { at: now, roll, jobs, called, seen, news: Vec::new(), warnings })
+        Ok(Decision { at: now, roll, jobs, called, seen, heard: Vec::new(), warnings })
     }
 
     /// Adds to the notices what the runs that they are about said of themselves. That a report can't be read is no
@@ -299,8 +302,8 @@ impl Checker {
                 .push("the heartbeat was withheld: notices have been undelivered for over 5 minutes".into());
             return;
         }
-        let patience = stop.map_or(Duration::MAX, |stop| stop.saturating_duration_since(Instant::now()));
-        match tokio::time::timeout(patience.max(LEAST), crate::notify::ping_heartbeat(url)).await {
+        let patience = time_left(stop, Duration::MAX).max(LEAST);
+        match tokio::time::timeout(patience, crate::notify::ping_heartbeat(url)).await {
             Ok(Ok(())) => {}
             Ok(Err(problem)) => report.warnings.push(crate::error::chain(&problem)),
             Err(_) => report.warnings.push("there was no time left for the heartbeat".into()),
@@ -319,6 +322,11 @@ fn failing<'a>(notice: &Notice, evidence: &[&'a Evidence]) -> Option<&'a Evidenc
         .copied()
         .filter(bad)
         .min_by_key(|piece| piece.effective_at().duration_since(notice.at).abs())
+}
+
+/// How much time there is, and no more than `most`, for whoever will be cut off at `stop`.
+pub(crate) fn time_left(stop: Option<Instant>, most: Duration) -> Duration {
+    stop.map_or(most, |stop| stop.saturating_duration_since(Instant::now()).min(most))
 }
 
 fn not_evidence(unreadable: &Unreadable) -> String {

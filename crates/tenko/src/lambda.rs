@@ -87,6 +87,11 @@ fn is_place(text: &str) -> bool {
     if text.contains("://") { is_url(text) } else { !text.contains('/') && is_url(&format!("http://{text}")) }
 }
 
+/// A variable of the environment; one that is empty counts as not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

@@ -26,7 +26,7 @@ use tenko_core::message::Language;
 use tenko_store::open::{PlainObjects, Published, open_objects};
 use tenko_store::{ErrorKind, StoreError};
 
-use crate::checker::{Checker, Report};
+use crate::checker::{Checker, Report, time_left};
 use crate::config::PublishOptions;
 
 pub use page::render;
@@ -68,8 +68,7 @@ impl Checker {
     /// call to fail. Whoever will be cut off says with `stop` until when there is time.
     pub(crate) async fn publish(&self, report: &mut Report, stop: Option<Instant>) {
         let Some(options) = &self.config.publish else { return };
-        let left = stop.map_or(LONGEST, |stop| stop.saturating_duration_since(Instant::now()));
-        let written = tokio::time::timeout(left.min(LONGEST), self.write(options, report)).await;
+        let written = tokio::time::timeout(time_left(stop, LONGEST), self.write(options, report)).await;
         if let Err(error) = written.unwrap_or(Err(PublishError::Late)) {
             let shown = tenko_store::open::redact_url(&options.url);
             let warning =

@@ -4,6 +4,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use tenko_core::Exit;
+use tenko_core::message::two_units;
 
 use crate::error::CommandError;
 
@@ -14,22 +15,12 @@ pub fn moment(moment: Timestamp, zone: &TimeZone) -> String {
 
 /// A length of time with its two largest units: `1h 12m`, `3d 4h`, `12s`, `80ms`.
 pub fn length(length: SignedDuration) -> String {
-    let millis = length.as_millis().unsigned_abs();
-    if millis < 1000 {
-        return format!("{millis}ms");
+    let units = two_units(length);
+    if units.is_empty() {
+        return format!("{}ms", length.as_millis().unsigned_abs());
     }
-    let seconds = millis / 1000;
-    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    let first = units.iter().position(|(size, _)| seconds >= *size).unwrap_or(3);
-    let (size, name) = units[first];
-    let mut text = format!("{}{name}", seconds / size);
-    if let Some((next, name)) = units.get(first + 1) {
-        let rest = seconds % size / next;
-        if rest > 0 {
-            text.push_str(&format!(" {rest}{name}"));
-        }
-    }
-    text
+    let unit = |(number, unit)| format!("{number}{}", ["d", "h", "m", "s"][unit]);
+    units.into_iter().map(unit).collect::<Vec<_>>().join(" ")
 }
 
 /// How a process ended: `exit 3`, `signal 9`.

@@ -5,19 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use uuid::Uuid;
 
 use super::*;
 use crate::call::{Roster, call};
 use crate::job::Limits;
+use crate::judge::tests::{MINUTES, minute, piece, runs, slug};
 use crate::judge::{Event, step, step_all};
-use crate::name::Slug;
 use crate::roll::Roll;
 use crate::schedule::ScheduleSpec;
-
-fn slug() -> Slug {
-    Slug::new("backup").unwrap()
-}
 
 fn daily() -> Job {
     let spec = ScheduleSpec { cron: vec!["0 5 * * *".into()], ..ScheduleSpec::default() };
@@ -28,10 +23,6 @@ fn daily() -> Job {
 fn moment(text: &str) -> Timestamp {
     let (day, time) = text.split_once(' ').unwrap();
     format!("2026-11-{day}T{time}Z").parse().unwrap()
-}
-
-fn piece(run: u128, kind: Kind, at: Timestamp) -> Evidence {
-    Evidence { received_at: Some(at), ..Evidence::new(slug(), RunId(Uuid::from_u128(run)), kind, at) }
 }
 
 fn success(run: u128, at: &str) -> Evidence {
@@ -149,13 +140,6 @@ fn a_due_of_every_moves_with_each_success() {
     assert_eq!(shown, ["01:00:00 answered", "02:30:00 answered", "03:30:00 missed", "04:30:00 late"]);
 }
 
-const START: i64 = 1_795_996_800; // 2026-11-30T00:00:00Z
-const MINUTES: i64 = 12 * 60;
-
-fn minute(minute: i64) -> Timestamp {
-    Timestamp::from_second(START + minute * 60).unwrap()
-}
-
 fn jobs() -> impl Strategy<Value = Job> {
     let spec = prop_oneof![
         Just(ScheduleSpec { every: Some("45m".into()), ..ScheduleSpec::default() }),
@@ -177,25 +161,6 @@ fn jobs() -> impl Strategy<Value = Job> {
             ..Job::new(slug(), Schedule::resolve(&spec, &TimeZone::UTC).unwrap())
         },
     )
-}
-
-fn runs() -> impl Strategy<Value = Vec<Evidence>> {
-    let run = (0..MINUTES, 0..120_i64, 0..5_u8, any::<bool>());
-    prop::collection::vec(run, 0..14).prop_map(|runs| {
-        let of_run = |(run, (start, took, fate, heard)): (usize, (i64, i64, u8, bool))| {
-            let run = run as u128 + 1;
-            let end = match fate {
-                0 => None,
-                1 => Some(Kind::Fail(None)),
-                _ => Some(Kind::Success),
-            };
-            let started = (heard || end.is_none()).then(|| piece(run, Kind::Start, minute(start)));
-            started.into_iter().chain(end.map(|kind| piece(run, kind, minute(start + took))))
-        };
-        let mut all: Vec<Evidence> = runs.into_iter().enumerate().flat_map(of_run).collect();
-        all.sort_by_key(|piece| (piece.at, piece.kind.is_end(), piece.run));
-        all
-    })
 }
 
 /// All dues that are missed by a moment, as evidence comes one by one.
@@ -227,7 +192,7 @@ proptest! {
     /// What the judge recorded as missed is missed or late here, and nothing else is; but when a later due wanted a start
     /// sooner than an older one its end, the judge records the later one alone.
     #[test]
-    fn missed_is_what_the_judge_calls_missed(job in jobs(), evidence in runs()) {
+    fn missed_is_what_the_judge_calls_missed(job in jobs(), evidence in runs(13)) {
         let now = minute(MINUTES + 200);
         let missed = missed(&job, &evidence, now);
         let dues = calendar(&job, &from_start(), &evidence, (minute(0), now), now);
@@ -242,7 +207,7 @@ proptest! {
 
     /// When a due was answered badly the judge turned the job down, and up when it was answered well.
     #[test]
-    fn bad_and_answered_are_what_the_judge_calls_down_and_up(job in jobs(), evidence in runs()) {
+    fn bad_and_answered_are_what_the_judge_calls_down_and_up(job in jobs(), evidence in runs(13)) {
         let now = minute(MINUTES + 200);
         for due in calendar(&job, &from_start(), &evidence, (minute(0), now), now) {
             let Some(by) = due.by else { continue };
@@ -265,7 +230,7 @@ proptest! {
     /// Each due of a calendar schedule is there once, whatever the span that is asked for.
     #[test]
     fn every_due_is_there_once_and_does_not_depend_on_the_span(
-        job in jobs(), evidence in runs(), cut in 0..MINUTES
+        job in jobs(), evidence in runs(13), cut in 0..MINUTES
     ) {
         let now = minute(MINUTES + 200);
         let all = calendar(&job, &from_start(), &evidence, (minute(0), now), now);
@@ -283,7 +248,7 @@ proptest! {
 
     /// The order of arrival, and that some evidence is read twice, changes nothing.
     #[test]
-    fn the_order_of_evidence_does_not_matter(job in jobs(), evidence in runs(), shift in 0..20_usize) {
+    fn the_order_of_evidence_does_not_matter(job in jobs(), evidence in runs(13), shift in 0..20_usize) {
         let now = minute(MINUTES + 200);
         let mut other: Vec<Evidence> = evidence.iter().chain(evidence.first()).cloned().collect();
         let by = shift.min(other.len());

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Gap, just_before};
+use super::Gap;
 use crate::evidence::{Kind, RunId};
 use crate::job::Job;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, just_before};
 use crate::state::{Answer, Flip, Fold, Missed, Reason, UnderWay, Verdict};
 
 /// A fold that is being carried on.

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::folding::Folding;
-use super::{Gap, Step, just_after};
+use super::{Gap, Step};
 use crate::evidence::{Evidence, Exit, Kind, RunId};
 use crate::job::{Job, Limits};
+use crate::schedule::just_after;
 use crate::state::{Answer, Flip, Heard, JobState, MAX_RUNNING, UnderWay};
 
 /// Pieces of evidence being followed, one after the other.

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::Gap;
 use super::folding::{Folding, Item, comes_early, in_order};
 use super::hearing::meaning;
-use super::{Gap, just_after, just_before};
 use crate::evidence::{Evidence, Kind, RunId};
 use crate::job::Job;
+use crate::schedule::{just_after, just_before};
 use crate::state::{Answer, Fold, JobState, Reason, UnderWay};
 
 /// What closed dues.

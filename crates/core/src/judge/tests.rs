@@ -17,9 +17,9 @@ use crate::schedule::{Schedule, ScheduleSpec};
 use crate::state::MAX_RUNNING;
 
 const START: i64 = 1_795_996_800; // 2026-11-30T00:00:00Z
-const MINUTES: i64 = 12 * 60;
+pub(crate) const MINUTES: i64 = 12 * 60;
 
-fn minute(minute: i64) -> Timestamp {
+pub(crate) fn minute(minute: i64) -> Timestamp {
     Timestamp::from_second(START + minute * 60).unwrap()
 }
 
@@ -27,7 +27,7 @@ fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 
-fn slug() -> Slug {
+pub(crate) fn slug() -> Slug {
     Slug::new("job").unwrap()
 }
 
@@ -66,13 +66,13 @@ fn job() -> impl Strategy<Value = Job> {
     )
 }
 
-fn piece(run: u128, kind: Kind, at: Timestamp) -> Evidence {
+pub(crate) fn piece(run: u128, kind: Kind, at: Timestamp) -> Evidence {
     Evidence { received_at: Some(at), ..Evidence::new(slug(), RunId(Uuid::from_u128(run)), kind, at) }
 }
 
 /// Runs that start, end well or badly, or do not end, each once, some without a start; whole minutes, so that things
 /// happen at the same moment. At most `most` of them end.
-fn runs(most: usize) -> impl Strategy<Value = Vec<Evidence>> {
+pub(crate) fn runs(most: usize) -> impl Strategy<Value = Vec<Evidence>> {
     let run = (0..MINUTES, 0..120_i64, 0..5_u8, any::<bool>());
     prop::collection::vec(run, 0..=most).prop_map(|runs| {
         let of_run = |(run, (start, took, fate, heard)): (usize, (i64, i64, u8, bool))| {

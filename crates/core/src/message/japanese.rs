@@ -157,7 +157,8 @@ impl Words for Japanese {
     }
 }
 
-fn weekday(day: Weekday) -> &'static str {
+/// A day of the week as one character stands for it in Japanese.
+pub fn weekday(day: Weekday) -> &'static str {
     match day {
         Weekday::Monday => "月",
         Weekday::Tuesday => "火",

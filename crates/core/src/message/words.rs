@@ -63,17 +63,21 @@ pub(super) trait Words {
 /// `05:00 JST`; seconds only if there are any.
 pub(super) fn clock(at: &ZonedDateTime) -> String {
     let time = if at.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
-    let zone = at.strftime("%Z").to_string();
-    // Many zones have no abbreviation of their own; the database then has the offset.
-    let utc = if zone.starts_with(['+', '-']) { "UTC" } else { "" };
-    format!("{} {utc}{zone}", at.strftime(time))
+    format!("{} {}", at.strftime(time), zone_name(at))
+}
+
+/// The zone of a moment as people know it: `JST`. Many zones have no abbreviation of their own; the database then has the
+/// offset, and it is `UTC+04`.
+pub fn zone_name(at: &ZonedDateTime) -> String {
+    let name = at.strftime("%Z").to_string();
+    if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
 }
 
 /// The units of lengths above a second, in milliseconds: day, hour, minute, second.
 const UNITS: [u128; 4] = [86_400_000, 3_600_000, 60_000, 1_000];
 
 /// A length as its two largest units, each given as (number, 0 for days to 3 for seconds); empty below a second.
-pub(super) fn two_units(length: SignedDuration) -> Vec<(u128, usize)> {
+pub fn two_units(length: SignedDuration) -> Vec<(u128, usize)> {
     let millis = length.as_millis().unsigned_abs();
     let Some(first) = UNITS.iter().position(|unit| millis >= *unit) else { return Vec::new() };
     let mut units = vec![(millis / UNITS[first], first)];

@@ -25,7 +25,7 @@ use self::dst::Rule;
 pub use self::{
     duration::parse_duration,
     error::{Field, ParseError, ScheduleError},
-    occurrences::{Direction, Occurrences},
+    occurrences::{Direction, Occurrences, just_after, just_before},
     spec::{ScheduleSpec, Scheduler},
 };
 

@@ -1,6 +1,6 @@
 //! Dues one after the other.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Schedule;
 
@@ -11,6 +11,16 @@ pub enum Direction {
     Forward,
     /// Towards the past.
     Back,
+}
+
+/// The first instant after another; of the last one there is, itself.
+pub fn just_after(moment: Timestamp) -> Timestamp {
+    moment.checked_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX)
+}
+
+/// The last instant before another; of the first one there is, itself.
+pub fn just_before(moment: Timestamp) -> Timestamp {
+    moment.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
 }
 
 /// Walks through the dues of a schedule, nearest first; made by [`Schedule::occurrences`].

@@ -12,14 +12,13 @@ use tenko_core::roll::Changes;
 use tenko_store::{Commit, ErrorKind, Snapshot, StoreError};
 use uuid::Uuid;
 
-use super::{Checker, TRIES};
+use super::{Checker, TRIES, time_left};
 
 /// The longest that one message to one channel may take: far less than the lease.
 const LONGEST: Duration = Duration::from_secs(30);
 /// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
 /// is given back.
-const LATEST: Duration = Duration::from_secs(45);
-const LATEST_BY_CLOCK: SignedDuration = SignedDuration::from_secs(45);
+const LATEST: SignedDuration = SignedDuration::from_secs(45);
 /// With less time than this left, nothing is begun.
 pub(super) const LEAST: Duration = Duration::from_millis(500);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
@@ -48,12 +47,12 @@ impl Claimant {
 
     /// Whether so little time is left that nothing is begun any more.
     fn is_over(self) -> bool {
-        self.stop.is_some_and(|stop| stop.saturating_duration_since(Instant::now()) <= LEAST)
+        time_left(self.stop, Duration::MAX) <= LEAST
     }
 
     /// How long one message may take that is begun now.
     fn patience(self) -> Duration {
-        self.stop.map_or(LONGEST, |stop| stop.saturating_duration_since(Instant::now()).min(LONGEST))
+        time_left(self.stop, LONGEST)
     }
 }
 
@@ -113,8 +112,8 @@ impl Checker {
         let began = Instant::now();
         let is_late = || {
             claimant.is_over()
-                || began.elapsed() > LATEST
-                || self.clock.now().duration_since(claimed) > LATEST_BY_CLOCK
+                || began.elapsed() > LATEST.unsigned_abs()
+                || self.clock.now().duration_since(claimed) > LATEST
         };
         let mut outcomes = Vec::new();
         let mut put_off = None;

@@ -12,8 +12,8 @@ mod survey;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
-use tenko_core::schedule::Direction;
+use jiff::Timestamp;
+use tenko_core::schedule::{Direction, just_after};
 use tenko_core::{Evidence, Job, JobState, Roll, Slug};
 
 use crate::config::Config;
@@ -157,8 +157,4 @@ fn may_be_made_up_for(state: &JobState) -> bool {
     let failed = state.last_fail.map(|fail| fail.at);
     let succeeded = state.last_success.map(|success| success.at);
     state.fold.unanswered.is_some() || succeeded.is_none() || failed > succeeded
-}
-
-fn just_after(now: Timestamp) -> Timestamp {
-    now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(now)
 }

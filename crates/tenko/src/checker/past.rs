@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::calendar::{Due, Past, calendar};
-use tenko_core::schedule::{Direction, Schedule};
+use tenko_core::schedule::{Direction, Schedule, just_after};
 use tenko_core::{Evidence, Job, JobState, Roll, Slug};
 use tenko_store::{SharedStore, Snapshot, StoreError};
 
@@ -117,8 +117,7 @@ fn silent_since(state: Option<&JobState>) -> Option<Timestamp> {
 
 /// The due that an object answers.
 fn due_of(job: &Job, piece: &Evidence) -> Timestamp {
-    let just_after = piece.at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(piece.at);
-    job.schedule.previous_due(piece.at, just_after).unwrap_or(piece.at)
+    job.schedule.previous_due(piece.at, just_after(piece.at)).unwrap_or(piece.at)
 }
 
 /// Looks for the object of each due of a span.
@@ -139,8 +138,7 @@ async fn look(config: &Config, job: &Job, object: &PlainObject, span: (Timestamp
 
 /// The dues of which the objects are to be looked for. One key for all dues tells of the last one alone.
 fn wanted(job: &Job, object: &PlainObject, (from, to): (Timestamp, Timestamp)) -> Vec<Timestamp> {
-    let after = to.checked_add(SignedDuration::from_nanos(1)).unwrap_or(to);
-    let newest_first = job.schedule.occurrences(to, after, Direction::Back);
+    let newest_first = job.schedule.occurrences(to, just_after(to), Direction::Back);
     let most = if object.is_dated() { usize::MAX } else { 1 };
     let mut dues: Vec<Timestamp> = newest_first.take_while(|due| *due >= from).take(most).collect();
     dues.reverse();

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_core::calendar::{Due, Outcome};
-use tenko_core::schedule::{Direction, Schedule};
+use tenko_core::schedule::{Direction, Schedule, just_after, just_before};
 
 use super::Setup;
 use crate::checker::{self, Dues};
@@ -137,7 +137,7 @@ impl Gaps {
             return Err(CommandError::usage("there is nothing between --since and --until"));
         }
         // What is due at this moment has come.
-        Ok((from, to.checked_add(SignedDuration::from_nanos(1)).unwrap_or(to)))
+        Ok((from, just_after(to)))
     }
 
     fn shown<'a>(&self, dues: &'a [Due]) -> Vec<&'a Due> {
@@ -156,7 +156,7 @@ impl Gaps {
             schedule,
             time_zone,
             from,
-            to: to.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(to),
+            to: just_before(to),
             expected_from: dues.expected_from,
             evidence_from: dues.evidence_from,
             counts: Counts::of(&dues.dues),

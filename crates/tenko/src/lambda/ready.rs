@@ -8,6 +8,7 @@ use tenko_store::open::{self, OpenOptions};
 use tenko_store::retry::RetryingStore;
 
 use super::deadline::Deadline;
+use super::variable;
 use super::wake_up::WakeUp;
 use crate::aws::secrets;
 use crate::checker::{Checker, SystemClock};
@@ -59,10 +60,6 @@ impl Ready {
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed() > LASTS
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A path is one in the package, which need not be the working directory. `None` leaves it to the usual places.

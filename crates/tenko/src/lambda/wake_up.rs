@@ -9,6 +9,7 @@ use tenko_store::aws::{Aws, AwsError, Call, Service};
 use tenko_store::open::OpenOptions;
 use uuid::Uuid;
 
+use super::variable;
 use crate::error::chain;
 
 const SCHEDULER: Service = Service { name: "scheduler", variable: "SCHEDULER" };
@@ -50,7 +51,6 @@ impl WakeUp {
     /// # Errors
     /// What is missing or wrong there.
     pub(super) fn from_env() -> Result<Self, String> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let needed = |name: &str| {
             variable(name).ok_or_else(|| format!("checker.adaptive has no effect: {name} is not set"))
         };

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tenko_core::calendar::{Due, Outcome, Past, calendar};
 use tenko_core::judge::Gap;
-use tenko_core::schedule::{Direction, Schedule};
+use tenko_core::schedule::{Direction, Schedule, just_after};
 use tenko_core::state::{Answer, Missed};
 use tenko_core::{Evidence, Job, JobState, Kind, Verdict};
 
@@ -53,7 +53,7 @@ impl Facts<'_> {
 
     /// From when on dues are looked at anew.
     fn from(&self) -> Timestamp {
-        let after = self.now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(self.now);
+        let after = just_after(self.now);
         match self.job.schedule {
             Schedule::Every { .. } => self.anchor(),
             _ => {
@@ -82,8 +82,7 @@ impl Facts<'_> {
         if matches!(self.job.schedule, Schedule::Every { .. }) {
             past.expected_from = Some(from);
         }
-        let to = self.now.checked_add(SignedDuration::from_nanos(1)).unwrap_or(self.now);
-        calendar(self.job, &past, &evidence, (from, to), self.now)
+        calendar(self.job, &past, &evidence, (from, just_after(self.now)), self.now)
     }
 
     /// An answer that the state remembers, as evidence.

@@ -1,10 +1,10 @@
 //! What the page says, in each language.
 
-use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ZonedDateTime};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_core::calendar::Outcome;
+use tenko_core::message::{Language, weekday, zone_name};
 use tenko_core::{Reason, Verdict};
 
 /// A language of the page.
@@ -214,41 +214,9 @@ impl Words {
 
     /// A length with its two largest units.
     pub(super) fn length(self, length: SignedDuration) -> String {
-        let english = crate::words::length(length);
         match self {
-            Self::English => english,
-            Self::Japanese => {
-                let unit = |part: &str| {
-                    let number: String = part.chars().take_while(char::is_ascii_digit).collect();
-                    let unit = match &part[number.len()..] {
-                        "d" => "日",
-                        "h" => "時間",
-                        "m" => "分",
-                        "s" => "秒",
-                        _ => "ミリ秒",
-                    };
-                    format!("{number}{unit}")
-                };
-                english.split(' ').map(unit).collect()
-            }
+            Self::English => crate::words::length(length),
+            Self::Japanese => Language::Ja.length(length),
         }
-    }
-}
-
-/// Many zones have no abbreviation of their own; the database then has the offset.
-fn zone_name(at: &ZonedDateTime) -> String {
-    let name = at.strftime("%Z").to_string();
-    if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
-}
-
-fn weekday(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "月",
-        Weekday::Tuesday => "火",
-        Weekday::Wednesday => "水",
-        Weekday::Thursday => "木",
-        Weekday::Friday => "金",
-        Weekday::Saturday => "土",
-        Weekday::Sunday => "日",
     }
 }

@@ -63,12 +63,3 @@ pub(super) fn parameters(config: &Config) -> Option<String> {
     let same = all.all(|name| parent(name) == parent(first));
     (path.starts_with('/') && path != "/*" && same && !path.contains(':')).then_some(path)
 }
-
-/// The partition of AWS in which a region lies.
-pub(super) fn partition(region: Option<&str>) -> &'static str {
-    match region {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}

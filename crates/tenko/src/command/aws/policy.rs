@@ -16,7 +16,7 @@ use crate::cli::Common;
 use crate::command::Setup;
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::{printer, publish};
+use crate::{aws, printer, publish};
 
 /// Print least-privilege policies for IAM, as JSON
 #[derive(Debug, Args)]
@@ -218,7 +218,7 @@ fn remark_on_buckets(store: &S3Place, watched: &[Watched], list: bool) {
 
 impl Account {
     fn partition(&self) -> &'static str {
-        place::partition(self.region.as_deref())
+        aws::partition(self.region.as_deref().unwrap_or_default())
     }
 
     fn bucket(&self, name: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::Job;
-use tenko_core::schedule::{Schedule, ScheduleSpec};
+use tenko_core::schedule::{Direction, Schedule, ScheduleSpec};
 
 use crate::command::config::schedule_error;
 use crate::config::Config;
@@ -99,12 +99,16 @@ fn not_eventbridge(expression: &str) -> CommandError {
 
 fn dues(schedule: &Schedule, now: Timestamp) -> Vec<Timestamp> {
     let until = now.checked_add(HORIZON).unwrap_or(Timestamp::MAX);
-    let mut at = now;
-    let next = || {
-        at = schedule.next_due(now, at)?;
-        (at <= until).then_some(at)
-    };
-    std::iter::from_fn(next).take(MOST_DUES).collect()
+    dues_until(schedule, now, until).take(MOST_DUES).collect()
+}
+
+/// The dues after `now`, and at `until` at the latest.
+pub(super) fn dues_until(
+    schedule: &Schedule,
+    now: Timestamp,
+    until: Timestamp,
+) -> impl Iterator<Item = Timestamp> {
+    schedule.occurrences(now, now, Direction::Forward).take_while(move |due| *due <= until)
 }
 
 fn monthly(schedule: &Schedule, dues: &[Timestamp], now: Timestamp) -> f64 {
@@ -176,9 +180,7 @@ pub(super) fn wake_ups(config: &Config, now: Timestamp) -> f64 {
     let until = now.checked_add(MONTH).unwrap_or(now);
     let mut minutes = BTreeSet::new();
     for job in config.jobs.values().map(|configured| &configured.job) {
-        let mut at = now;
-        while let Some(due) = job.schedule.next_due(now, at).filter(|due| *due <= until) {
-            at = due;
+        for due in dues_until(&job.schedule, now, until) {
             minutes.insert(due.checked_add(job.limits.grace).unwrap_or(due).as_second().div_euclid(60));
         }
     }
@@ -201,9 +203,7 @@ fn deadlines(job: &Job, zone: &TimeZone, now: Timestamp) -> BTreeSet<(i8, i8)> {
     let until = now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(now);
     let limits = [Some(job.limits.grace), job.limits.start_within];
     let mut times = BTreeSet::new();
-    let mut at = now;
-    while let Some(due) = job.schedule.next_due(now, at).filter(|due| *due <= until) {
-        at = due;
+    for due in dues_until(&job.schedule, now, until) {
         for limit in limits.into_iter().flatten() {
             times.insert(a_minute_after(due, limit, zone));
         }

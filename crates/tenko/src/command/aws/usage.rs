@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tenko_core::Job;
 use tenko_core::schedule::Schedule;
 
-use super::timetable::MONTH;
+use super::timetable::{MONTH, dues_until};
 use crate::config::Config;
 
 /// How much further back a roll call lists than the last one got, in seconds.
@@ -95,12 +95,7 @@ fn runs(job: &Job, now: Timestamp) -> f64 {
         Schedule::Unscheduled { .. } => 0.0,
         Schedule::Every { period, .. } => MONTH.as_secs_f64() / period.as_secs_f64(),
         Schedule::Calendar(_) => {
-            let mut at = now;
-            let next = || {
-                at = job.schedule.next_due(now, at)?;
-                (at <= until).then_some(())
-            };
-            let count = std::iter::from_fn(next).take(MOST_DUES).count();
+            let count = dues_until(&job.schedule, now, until).take(MOST_DUES).count();
             u32::try_from(count).map_or(f64::MAX, f64::from)
         }
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anstyle::Style;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{Timestamp, ToSpan as _};
 use tenko_core::calendar::{Due, Outcome};
+use tenko_core::schedule::just_before;
 
 use super::text::{in_words, style_of};
 
@@ -67,9 +68,8 @@ pub(super) fn draw(days: &BTreeMap<Date, Outcome>, span: (Timestamp, Timestamp),
 
 /// The first and the last day: a span ends before its end.
 fn ends((from, to): (Timestamp, Timestamp), zone: &TimeZone) -> (Date, Date) {
-    let last = to.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(to);
     let day = |moment: Timestamp| moment.to_zoned_datetime(zone.clone()).date();
-    (day(from), day(last))
+    (day(from), day(just_before(to)))
 }
 
 fn mondays(first: Date, last: Date) -> Vec<Date> {

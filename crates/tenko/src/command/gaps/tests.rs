@@ -1,3 +1,4 @@
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use tenko_core::calendar::Answering;
 use tenko_core::{Exit, Reason, RunId};
