@@ -77,6 +77,24 @@ pub fn call<'a>(
     called
 }
 
+/// The same for one job, whose state is kept by itself: [`None`] before the job was judged for the first time. `blind` is why
+/// its evidence could not be read, if it could not.
+pub fn call_one<'a>(
+    job: &Job,
+    state: &mut Option<JobState>,
+    evidence: impl IntoIterator<Item = &'a Evidence>,
+    blind: Option<&str>,
+    gaps: &[Gap],
+    now: Timestamp,
+) -> Called {
+    let mut news: Vec<&Evidence> = evidence.into_iter().collect();
+    sort(&mut news, now);
+    let mut caller = Caller { gaps, now, called: Called::default() };
+    let state = state.get_or_insert_with(|| caller.enrol(job, &news));
+    caller.alone(&job.slug, state, |caller, state| caller.judge(job, state, &news, blind));
+    caller.called
+}
+
 fn sorted_by_job<'a>(
     evidence: impl IntoIterator<Item = &'a Evidence>,
     now: Timestamp,
@@ -86,9 +104,13 @@ fn sorted_by_job<'a>(
         by_job.entry(&piece.job).or_default().push(piece);
     }
     for news in by_job.values_mut() {
-        news.sort_by_key(|piece| (piece.effective_at().min(now), piece.kind.is_end(), piece.run));
+        sort(news, now);
     }
     by_job
+}
+
+fn sort(news: &mut [&Evidence], now: Timestamp) {
+    news.sort_by_key(|piece| (piece.effective_at().min(now), piece.kind.is_end(), piece.run));
 }
 
 /// Which of some names are not among the others; both are sorted. To walk along both takes a tenth of the time that it

@@ -209,6 +209,28 @@ pub struct Report {
     /// Highest resident memory of the process, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rss: Option<u64>,
+    /// The id that a ping gave the run, where the run has another one here because that id was used before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rid: Option<Uuid>,
+    /// How it reached a server, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
+}
+
+/// How a ping reached a server. Many pings say the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Via {
+    /// `http`, `https` or `email`.
+    pub scheme: String,
+    /// The method of an HTTP request; empty for others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// The address of the sender, as far as it is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// What the sender calls itself, at most 200 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agent: String,
 }
 
 /// Output of a run: what it began with and what it ended with. Bytes that are no UTF-8 were replaced by U+FFFD.

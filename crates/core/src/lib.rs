@@ -20,7 +20,7 @@ pub mod roll;
 pub mod schedule;
 pub mod state;
 
-pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId};
+pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId, Via};
 pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};

@@ -12,6 +12,7 @@ pub mod error;
 #[cfg(feature = "testkit")]
 pub mod faulty;
 pub mod layout;
+pub mod live;
 pub mod memory;
 mod object;
 pub mod open;
@@ -97,6 +98,11 @@ pub trait Store: Debug + Send + Sync {
 
     /// Removes evidence and facts from before `before`, where the store has the right to. Says how many.
     async fn prune(&self, before: Timestamp) -> Result<u64>;
+
+    /// The same store for servers that keep it job by job; `None` where none can.
+    fn live(&self) -> Option<&dyn live::Live> {
+        None
+    }
 }
 
 /// What became of a piece of evidence.
@@ -144,6 +150,8 @@ pub enum Commit {
     Won(u64),
     /// Somebody else was quicker. Read again, decide again.
     Lost,
+    /// A server keeps this store and decides; nothing was stored.
+    Kept,
 }
 
 /// What a store knows of a job's past.

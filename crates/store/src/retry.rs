@@ -10,6 +10,7 @@ use tenko_core::{Evidence, Slug};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
+use crate::live::Live;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, SharedStore, Snapshot, Store, StoreError};
 
 /// The first wait; each one that follows is twice as long.
@@ -106,6 +107,11 @@ impl Store for RetryingStore {
 
     async fn news(&self, since: &Cursor, now: Timestamp) -> Result<News> {
         self.again(|| self.inner.news(since, now)).await
+    }
+
+    /// Who keeps a store job by job has to know what failed, and tries again itself.
+    fn live(&self) -> Option<&dyn Live> {
+        self.inner.live()
     }
 
     fn may_overlook(&self) -> bool {

@@ -166,6 +166,7 @@ impl Checker {
             let changes = &decision.called.changes;
             match self.store.commit(version, &decision.roll, changes).await? {
                 Commit::Lost => continue,
+                Commit::Kept => return self.as_a_server_decided(now).await,
                 Commit::Won(version) => {
                     let held = Snapshot { version, roll: decision.roll };
                     let claimant = Claimant { holder, decided_at: at, began, ahead, stop };
@@ -187,6 +188,14 @@ impl Checker {
             self.store.url()
         );
         Err(StoreError::new(ErrorKind::Unavailable, problem))
+    }
+
+    /// What is true now, where a server keeps the store and decides: nobody else has to.
+    async fn as_a_server_decided(&self, now: Timestamp) -> Result<Report, StoreError> {
+        let roll = self.store.load().await?.roll;
+        let (roll, jobs) = up_to_now(self, roll, now).await?;
+        let told = format!("a server keeps {} and decides; this is what is true now", self.store.url());
+        Ok(Report { at: now, roll, jobs, warnings: vec![told], ..Report::default() })
     }
 
     /// Reads what is new and decides, without storing anything. `now` is from before it was read, so that nothing which

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::error::CommandError;
 
-pub use setup::Setup;
+pub use setup::{Known, Setup};
 
 /// Does what the command line says.
 pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {

@@ -7,6 +7,8 @@ pub mod command;
 pub mod config;
 pub mod error;
 pub mod exec;
+#[cfg(feature = "server")]
+pub mod http;
 pub mod http_client;
 #[cfg(feature = "lambda")]
 pub mod lambda;
@@ -16,6 +18,8 @@ pub mod printer;
 pub mod publish;
 pub mod report;
 pub mod secret;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod telemetry;
 pub mod view;
 pub mod words;

@@ -213,7 +213,7 @@ impl Rolls {
                     *newest = Some(Seen::now(version));
                 }
             }
-            Commit::Lost => *lock(&self.newest) = None,
+            Commit::Lost | Commit::Kept => *lock(&self.newest) = None,
         }
         if let Commit::Won(version) = commit
             && version % TIDY_EVERY == 0

@@ -7,8 +7,9 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::ChannelName;
 use tenko_core::Roll;
-use tenko_core::outbox::{Batch, Delivery};
+use tenko_core::outbox::{Batch, Delivery, Outbox};
 use tenko_core::roll::Changes;
+use tenko_store::live::Settled;
 use tenko_store::{Commit, ErrorKind, Snapshot, StoreError};
 use uuid::Uuid;
 
@@ -166,9 +167,36 @@ impl Checker {
             match self.store.commit(held.version, &held.roll, &Changes::default()).await? {
                 Commit::Won(version) => return Ok((Snapshot { version, ..held }, batches)),
                 Commit::Lost => held = self.store.load().await?,
+                Commit::Kept => return self.leave_to_the_server(outcomes, claimant, now).await,
             }
         }
         let problem = format!("can't record what was delivered in {}", self.store.url());
         Err(StoreError::new(ErrorKind::Unavailable, problem))
+    }
+
+    /// A server came to keep the store after the notices were claimed: what became of them is recorded as its nodes do it,
+    /// and the rest is theirs.
+    async fn leave_to_the_server(
+        &self,
+        outcomes: &[Outcome],
+        claimant: Claimant,
+        now: Timestamp,
+    ) -> Result<(Snapshot, Vec<Batch>), StoreError> {
+        let held = self.store.load().await?;
+        let claimed = |notice: &Uuid| held.roll.outbox.items.iter().find(|item| item.notice.id == *notice);
+        let settle = |(notice, delivery): &Outcome| {
+            let claimed = claimed(notice)?.clone();
+            let mut outbox = Outbox { items: vec![claimed.clone()] };
+            match delivery {
+                Some(delivery) => drop(outbox.record(*notice, claimant.holder, delivery, now)),
+                None => outbox.give_back(*notice, claimant.holder, now),
+            }
+            Some(Settled { claimed, now: outbox.items.pop() })
+        };
+        let settled: Vec<Settled> = outcomes.iter().filter_map(settle).collect();
+        if let Some(live) = self.store.live() {
+            live.settle(&settled).await?;
+        }
+        Ok((held, Vec::new()))
     }
 }

@@ -1,0 +1,237 @@
+//! Stores that servers keep: each job is judged by itself, in the transaction that stores its evidence.
+//!
+//! A roll call reads the whole roll and replaces it; that is right for a bucket, and for a checker that comes by. A server
+//! that hears thousands of pings a second, for a million jobs, needs the same promises job by job: what was decided about a
+//! job follows from what the transaction itself has read of it, so that of several nodes none decides on something that
+//! another has changed meanwhile, and evidence, verdict and notices are there together or not at all.
+//!
+//! Servers and checkers do not decide side by side: while a node attends, [`Store::commit`] is refused
+//! ([`Commit::Kept`](crate::Commit::Kept)), and a node that did not attend for a while decides nothing before it attends again.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tenko_core::judge::Gap;
+use tenko_core::outbox::Item;
+use tenko_core::state::{Flip, Missed};
+use tenko_core::{ChannelName, Declaration, Evidence, JobState, Slug};
+use uuid::Uuid;
+
+use crate::{Result, Store};
+
+/// How long after it was last seen a node counts as attending.
+pub const ATTENDS_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is kept of one job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entry {
+    /// Its state; `None` before it was judged for the first time.
+    pub state: Option<JobState>,
+    /// What it, or whoever created it, said of it.
+    pub declaration: Option<Declaration>,
+    /// Its notices in the outbox, oldest first, those that could not be delivered among them.
+    pub items: Vec<Item>,
+}
+
+impl Entry {
+    /// Whether nothing is kept of the job.
+    pub fn is_empty(&self) -> bool {
+        self.state.is_none() && self.declaration.is_none() && self.items.is_empty()
+    }
+}
+
+/// About which jobs is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// About these, whether anything is kept of them or not.
+    Jobs(Vec<Slug>),
+    /// About jobs that have to be looked at by a moment ([`Kept::wake_at`]), the earliest first, at most so many. Those at
+    /// which another node is just looking are passed over.
+    Due {
+        /// The moment.
+        by: Timestamp,
+        /// How many at most.
+        most: usize,
+    },
+    /// About jobs of which evidence is stored that no server has heard, because somebody else added it by
+    /// [`Store::append`]. It counts as heard when this is done.
+    Unheard {
+        /// How many pieces of evidence at most.
+        most: usize,
+    },
+}
+
+/// What there is to decide on, as the transaction has read it.
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    /// The jobs, each once, sorted by name.
+    pub entries: Vec<(Slug, Entry)>,
+    /// The evidence that no server has heard, with declarations and reports, in the order in which it was added; only for
+    /// [`Wanted::Unheard`].
+    pub unheard: Vec<Evidence>,
+}
+
+/// What was decided, to be stored together.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// Evidence to be added. Each piece of which the run and kind are known already stays as it is stored.
+    pub evidence: Vec<Evidence>,
+    /// What is to be kept of jobs from now on. Jobs that are not named stay as they are.
+    pub kept: Vec<Kept>,
+    /// Changes of verdict, in order.
+    pub flips: Vec<(Slug, Flip)>,
+    /// Dues that nobody answered in time.
+    pub missed: Vec<(Slug, Missed)>,
+}
+
+/// What is to be kept of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Which job.
+    pub job: Slug,
+    /// All of it. An empty one forgets the job; its evidence and the facts about it stay.
+    pub entry: Entry,
+    /// When [`Wanted::Due`] is to find it; never, if `None`.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// Decides. Called inside a transaction, which may be begun anew: it must not do anything but decide, and what it told
+/// somebody before counts no more.
+pub type Decide = Box<dyn FnMut(Case) -> Decided + Send>;
+
+/// A server, as one of those who keep a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Another one at each start.
+    pub id: Uuid,
+    /// For people: host and address.
+    pub name: String,
+}
+
+/// Who attends, and what was found out by that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// When it was noted, by the clock of the database, where that is another than that of this machine.
+    pub store_time: Option<Timestamp>,
+    /// The names of the others that attend.
+    pub others: Vec<String>,
+    /// When intake was away, oldest first.
+    pub gaps: Vec<Gap>,
+    /// The gap that was found just now: nobody attended from its beginning to its end.
+    pub found: Option<Gap>,
+}
+
+/// The next moments at which there is something to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agenda {
+    /// When a job has to be looked at.
+    pub look: Option<Timestamp>,
+    /// When a notice can be claimed.
+    pub deliver: Option<Timestamp>,
+}
+
+/// What became of a notice that was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The item, as it was claimed.
+    pub claimed: Item,
+    /// The item as it is to be kept; `None` if the channel accepted it.
+    pub now: Option<Item>,
+}
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A node, which has to attend.
+    Node(Uuid),
+    /// A tool that somebody started: to pause a job, say. Roll calls under way lose.
+    Tool,
+}
+
+/// A store that servers can keep. All times are given by the caller, so that nodes agree on one clock.
+#[async_trait]
+pub trait Live: Store + Debug {
+    /// Decides about jobs in one transaction, and returns when it is on disk. Whatever goes wrong, all of it is there or
+    /// nothing. `now` is when evidence counts as received. Says of each piece of evidence whether it was added.
+    ///
+    /// # Errors
+    /// As for any store; [`ErrorKind::Unfit`](crate::ErrorKind::Unfit) if `by` is a node that does not attend (any more).
+    async fn decide(
+        &self,
+        by: By,
+        wanted: Wanted,
+        now: Timestamp,
+        decide: Decide,
+    ) -> Result<Vec<crate::Appended>>;
+
+    /// What is kept of these jobs, in the same order; an empty entry for those of which nothing is kept.
+    async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>>;
+
+    /// The names of jobs of which something is kept, sorted, after `after`, at most so many: all of them, page by page.
+    async fn names(&self, after: Option<&Slug>, most: usize) -> Result<Vec<Slug>>;
+
+    /// Notes that `node` is there. If nobody was for longer than `longest`, that is a gap of intake, which is noted too.
+    async fn attend(&self, node: &Node, now: Timestamp, longest: SignedDuration) -> Result<Attendance>;
+
+    /// Notes that `node` will not be there any more.
+    async fn leave(&self, node: &Node, now: Timestamp) -> Result<()>;
+
+    /// What is to be done next.
+    async fn agenda(&self) -> Result<Agenda>;
+
+    /// Returns when something may have been changed by others: evidence that nobody has heard, a job, a notice. It may
+    /// also return for no reason, and may miss a change: look at least every few seconds.
+    async fn changed(&self);
+
+    /// The channels for which something can be claimed at `now`.
+    async fn ready_channels(&self, now: Timestamp) -> Result<Vec<ChannelName>>;
+
+    /// Claims the oldest notices to `channel` that can be sent at `now`, at most so many, for `holder`, until `until`. Of
+    /// each job only the oldest is claimed, so that alarm and recovery keep their order. What others are just claiming is
+    /// passed over.
+    async fn claim(
+        &self,
+        channel: &ChannelName,
+        holder: Uuid,
+        now: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Item>>;
+
+    /// Records what became of notices that were claimed; says of each whether the claim was still held. If it was not,
+    /// somebody else may have sent the notice too: what a channel accepted is let go of all the same, anything else of it
+    /// stays as it is.
+    async fn settle(&self, settled: &[Settled]) -> Result<Vec<bool>>;
+
+    /// The job at an address: a UUID that stands in the URLs under which it is pinged.
+    async fn job_at(&self, address: Uuid) -> Result<Option<Slug>>;
+
+    /// The addresses of jobs, in the same order. A job that has none is given one: that of `proposed`, or a random one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if another job has the proposed address.
+    async fn addresses(&self, jobs: &[Slug], proposed: Option<Uuid>) -> Result<Vec<Uuid>>;
+
+    /// Keeps a key: what it is for, its name, and the SHA-256 of it. One of the same purpose and name is replaced.
+    async fn keep_key(&self, key: &Key) -> Result<()>;
+
+    /// All keys that are kept.
+    async fn keys(&self) -> Result<Vec<Key>>;
+
+    /// Forgets a key. Says whether there was one.
+    async fn forget_key(&self, purpose: &str, name: &str) -> Result<bool>;
+}
+
+/// A key as it is kept: nobody can use it who can read the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// What it opens: `ping`.
+    pub purpose: String,
+    /// How people call it.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub made_at: Timestamp,
+}

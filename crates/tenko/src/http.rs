@@ -1,0 +1,1 @@
+//! HTTP: pings and the adapters for what other vendors send, health, metrics.
