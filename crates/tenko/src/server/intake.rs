@@ -1,5 +1,8 @@
 //! What reaches a server about jobs, by whatever protocol, and what is answered.
 
+use std::fmt::Debug;
+
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Exit, Report, Slug};
 use tenko_store::StoreError;
@@ -76,4 +79,14 @@ pub enum Refusal {
     /// The store did not take it.
     #[error("the ping could not be stored")]
     Store(#[source] std::sync::Arc<StoreError>),
+}
+
+/// Hears pings.
+#[async_trait]
+pub trait Hears: Debug + Send + Sync {
+    /// Hears a ping, and returns when what follows from it is stored.
+    ///
+    /// # Errors
+    /// If it is not known to be stored; it may be sent again.
+    async fn hear(&self, ping: Ping) -> Result<Heard, Refusal>;
 }
