@@ -24,7 +24,7 @@ pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId, Via
 pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};
-pub use name::{ChannelName, Slug};
+pub use name::{ChannelName, Slug, SourceName};
 pub use notice::{Notice, NoticeKind};
 pub use roll::Roll;
 pub use state::{JobState, Reason, Verdict};

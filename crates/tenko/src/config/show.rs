@@ -14,11 +14,14 @@ use crate::notify::options::{
     ChannelConfig, ChannelOptions, CommandOptions, EmailOptions, Tls, WebhookOptions,
 };
 
+mod server;
+
 /// Writes the configuration as TOML. A secret is shown as the reference by which it was said, or as `***`; each job has
 /// its next due after `now` in a comment, in the job's zone.
 pub fn show(config: &Config, now: Timestamp) -> String {
     let mut page = Page { text: String::new(), config };
     page.top();
+    page.sources();
     for (name, channel) in &config.channels {
         page.channel(name, channel);
     }
@@ -26,6 +29,7 @@ pub fn show(config: &Config, now: Timestamp) -> String {
         page.job(slug, job, now);
     }
     page.rest();
+    page.server();
     page.text
 }
 
@@ -143,6 +147,7 @@ impl Page<'_> {
             self.pair("since", since.to_string());
         }
         self.object(configured);
+        self.served(configured);
     }
 
     fn schedule(&mut self, schedule: &ScheduleSpec) {
