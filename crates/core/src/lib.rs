@@ -26,7 +26,7 @@ pub use exact::Exact;
 pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};
-pub use name::{ChannelName, Slug};
+pub use name::{ChannelName, Slug, SourceName};
 pub use notice::{Notice, NoticeKind};
 pub use roll::Roll;
 pub use state::{JobState, Reason, Verdict};

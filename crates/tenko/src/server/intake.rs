@@ -1,5 +1,7 @@
 //! What reaches a server about jobs, by whatever protocol, and what is answered.
 
+pub(super) mod queue;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -23,7 +25,8 @@ pub struct Ping {
     pub at: Option<Timestamp>,
     /// What else it tells.
     pub report: Report,
-    /// The text in which the words of the job's rules are looked for, if it has such rules: a body, or subject and body.
+    /// The text in which the words of the job's rules are looked for, if it has such rules: the body of a request; of a mail the
+    /// subject in the first line, and the text in the lines after it.
     pub text: Option<String>,
 }
 
