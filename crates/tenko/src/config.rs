@@ -15,6 +15,7 @@ mod nearest;
 mod object;
 mod parse;
 mod pending;
+mod pings;
 mod problem;
 mod publish;
 mod read;

@@ -61,6 +61,7 @@ pub(super) fn spec(table: &DeTable<'_>) -> JobSpec {
         notify: texts("notify"),
         description: text("description"),
         runbook: text("runbook"),
+        pings: super::pings::rules(table),
     }
 }
 

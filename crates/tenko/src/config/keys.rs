@@ -51,6 +51,7 @@ const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
 
 pub(super) const LANGUAGES: &[&str] = &["en", "ja"];
 pub(super) const SCHEDULERS: &[&str] = &["cron", "systemd", "eventbridge", "kubernetes"];
+pub(super) const OTHERWISE: &[&str] = &["ignore", "fail"];
 pub(super) const TLS: &[&str] = &["none", "starttls", "implicit"];
 
 /// The keys at the top.
@@ -204,6 +205,7 @@ macro_rules! job_keys {
             key("notify", Form::Texts, "The channels that are told."),
             key("description", Form::Text, "What it is, in one line, shown in notices."),
             key("runbook", Form::Text, "Where to read what to do when it is down, shown in notices."),
+            key("pings", Form::Table(PINGS), "How a server understands its pings, if not by their URL alone."),
             $($more),*
         ]
     };
@@ -254,6 +256,29 @@ pub(super) static JOB: &[Key] = job_keys!(
     ),
 );
 
+static PINGS: &[Key] = &[
+    key(
+        "only_post",
+        Form::Flag,
+        "Whether HTTP requests of another method than POST mean nothing. Default: false.",
+    ),
+    key("fail", Form::Texts, "A ping with one of these words is a failure, whatever its URL says."),
+    key("success", Form::Texts, "A ping with one of these words is a success, if it is no failure."),
+    key(
+        "start",
+        Form::Texts,
+        "A ping with one of these words is a start, if it is neither failure nor success.",
+    ),
+    key("otherwise", Form::Choice(OTHERWISE), "What a ping without any of the words is. Default: ignore."),
+    key(
+        "in_body",
+        Form::Flag,
+        "Look for the words in bodies of HTTP requests. Default: everywhere, if no place is named.",
+    ),
+    key("in_subject", Form::Flag, "Look for the words in subjects of mails."),
+    key("in_mail", Form::Flag, "Look for the words in texts of mails."),
+];
+
 pub(super) static CHANNEL: &[Key] = &[
     key("slack", Form::Short(&Form::Secret, SLACK), "A Slack incoming webhook, by its URL."),
     key("email", Form::Table(EMAIL), "E-mail by SMTP."),
@@ -265,6 +290,7 @@ pub(super) static CHANNEL: &[Key] = &[
     ),
     key("timeout", Form::Duration, "How long the command may take. Default: 30s."),
     key("language", Form::Choice(LANGUAGES), "The language of this channel. Default: that at the top."),
+    key("digest", Form::Flag, "Whether a server tells many things at once in one message. Default: true."),
 ];
 
 static SLACK: &[Key] = &[key("url", Form::Secret, "The webhook's URL.")];

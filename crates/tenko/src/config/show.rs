@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use tenko_core::job::Limits;
+use tenko_core::job::{Limits, PingRules, Place};
 use tenko_core::message::Language;
 use tenko_core::schedule::ScheduleSpec;
 use tenko_core::{ChannelName, Shrink, Slug};
@@ -74,6 +74,9 @@ impl Page<'_> {
             ChannelOptions::Command(command) => self.command(command),
         }
         self.pair("language", word(channel.language));
+        if !channel.digest {
+            self.pair("digest", false);
+        }
     }
 
     fn email(&mut self, name: &ChannelName, email: &EmailOptions) {
@@ -147,6 +150,7 @@ impl Page<'_> {
             self.pair("since", since.to_string());
         }
         self.object(configured);
+        self.pings(job.pings.as_ref());
         self.served(configured);
     }
 
@@ -185,6 +189,23 @@ impl Page<'_> {
         self.pair("recoveries", i64::from(limits.recoveries));
         let codes: Vec<i64> = limits.clean_exit.iter().copied().map(i64::from).collect();
         self.pair("clean_exit", codes);
+    }
+
+    fn pings(&mut self, rules: Option<&PingRules>) {
+        let Some(rules) = rules else { return };
+        self.pair("pings.only_post", rules.only_post);
+        for (key, words) in [("fail", &rules.fail), ("success", &rules.success), ("start", &rules.start)] {
+            if !words.is_empty() {
+                self.pair(&format!("pings.{key}"), words.clone());
+            }
+        }
+        let places = [("in_body", Place::Body), ("in_subject", Place::Subject), ("in_mail", Place::Mail)];
+        for (key, place) in places.iter().filter(|_| !rules.look_in.is_empty()) {
+            self.pair(&format!("pings.{key}"), rules.look_in.contains(place));
+        }
+        if !rules.look_in.is_empty() {
+            self.pair("pings.otherwise", if rules.otherwise.is_ignore() { "ignore" } else { "fail" });
+        }
     }
 
     fn object(&mut self, configured: &ConfiguredJob) {

@@ -1,14 +1,22 @@
 //! A node of a server: what it is made of, and how it begins and ends.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use tenko_store::live::Node;
 use tenko_store::{SharedStore, StoreError};
+use uuid::Uuid;
 
-use super::attendance::Keys;
+use super::attendance::{self, Keys};
+use super::desk::Desk;
 use super::intake::Hears;
+use super::intake::queue::{Created, Intake, collect, queue};
+use super::parts::Parts;
+use super::roster::Roster;
 use super::status::Status;
-use super::steady::{Clocks, MachineClocks};
+use super::steady::{Clocks, MachineClocks, Steady};
+use super::{deadlines, delivery, retention, survey, sweep};
 use crate::config::Config;
 use crate::notify::Channels;
 
@@ -79,7 +87,11 @@ pub enum EngineError {
 
 /// A node of a server. It works until it is stopped; dropped, it ends at once, as if it had been killed.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    desk: Arc<Desk>,
+    intake: Arc<Intake>,
+    parts: Parts,
+}
 
 impl Engine {
     /// Begins: when this returns, the node attends, and pings are heard.
@@ -87,32 +99,75 @@ impl Engine {
     /// # Errors
     /// If the store is none that servers can keep, or does not answer.
     pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
-        todo!("{options:?}")
+        if options.store.live().is_none() {
+            return Err(EngineError::NotLive { url: options.store.url() });
+        }
+        let node = Node { id: Uuid::new_v4(), name: options.name };
+        let roster = Arc::new(Roster::new(options.config));
+        let clock = Steady::new(options.clocks);
+        let desk = Arc::new(Desk::new(node, options.store, clock, roster, options.channels));
+        let begun = async {
+            desk.attend().await?;
+            desk.read_keys().await
+        };
+        begun
+            .await
+            .map_err(|source| EngineError::Store { doing: "keep the store", source: source.into() })?;
+        let created = Arc::new(Created::new(options.created_jobs_limit));
+        let (intake, collector) = queue(&desk, options.queue, Arc::clone(&created));
+        let mut parts = Parts::new();
+        parts.ending("intake", collect(collector, parts.told_to_stop()));
+        parts.ending("delivery", delivery::deliver(Arc::clone(&desk), parts.told_to_stop()));
+        parts.endless("attendance", attendance::attend(Arc::clone(&desk)));
+        parts.endless("deadlines", deadlines::keep(Arc::clone(&desk)));
+        parts.endless("survey", survey::look(Arc::clone(&desk)));
+        parts.endless("sweep", background(Arc::clone(&desk), created, options.retention));
+        Ok(Self { desk, intake: Arc::new(intake), parts })
     }
 
     /// Where pings go.
     pub fn hears(&self) -> Arc<dyn Hears> {
-        todo!()
+        Arc::<Intake>::clone(&self.intake)
     }
 
     /// What there is to tell about it.
     pub fn status(&self) -> Arc<Status> {
-        todo!()
+        Arc::clone(&self.desk.status)
     }
 
     /// The keys that are kept in the store, as they were read last, at most 10 seconds ago while the store answers.
     pub fn keys(&self) -> Arc<Keys> {
-        todo!()
+        Arc::clone(&self.desk.keys)
+    }
+
+    /// The time by which it goes.
+    pub fn clock(&self) -> Steady {
+        self.desk.clock.clone()
     }
 
     /// Returns when a part of it has ended that it can't do without: then the whole has to end.
     pub async fn failed(&self) -> EngineError {
-        todo!()
+        self.parts.failed().await
     }
 
     /// Ends: no new pings are heard, those that wait are stored and answered, messages that are on their way arrive, what
     /// was claimed besides is given back, and the others see that this node is gone.
     pub async fn stop(self) {
-        todo!()
+        let Self { desk, intake, parts } = self;
+        drop(intake);
+        parts.stop().await;
+        if let Err(error) = desk.live().leave(&desk.node, desk.now()).await {
+            tracing::warn!("the others are not told that this node is gone: {}", crate::error::chain(&error));
+        }
     }
+}
+
+/// What has time.
+async fn background(
+    desk: Arc<Desk>,
+    created: Arc<Created>,
+    retention: SignedDuration,
+) -> Result<Infallible, EngineError> {
+    sweep::sweep_once(&desk, &created).await;
+    retention::keep(&desk, retention).await
 }
