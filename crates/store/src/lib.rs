@@ -4,6 +4,7 @@
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
 pub mod aws;
+pub mod backup;
 #[cfg(feature = "testkit")]
 pub mod conformance;
 mod credentials;
@@ -16,6 +17,7 @@ pub mod live;
 pub mod memory;
 mod object;
 pub mod open;
+pub mod portable;
 pub mod retry;
 pub mod spool;
 pub mod sqlite;
@@ -101,6 +103,11 @@ pub trait Store: Debug + Send + Sync {
 
     /// The same store for servers that keep it job by job; `None` where none can.
     fn live(&self) -> Option<&dyn live::Live> {
+        None
+    }
+
+    /// The same store for whoever takes all that is kept elsewhere; `None` where nobody can.
+    fn portable(&self) -> Option<&dyn portable::Portable> {
         None
     }
 }

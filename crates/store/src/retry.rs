@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use crate::live::Live;
+use crate::portable::Portable;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, SharedStore, Snapshot, Store, StoreError};
 
 /// The first wait; each one that follows is twice as long.
@@ -112,6 +113,11 @@ impl Store for RetryingStore {
     /// Who keeps a store job by job has to know what failed, and tries again itself.
     fn live(&self) -> Option<&dyn Live> {
         self.inner.live()
+    }
+
+    /// All or nothing is to be moved; that is not begun anew behind anybody's back.
+    fn portable(&self) -> Option<&dyn Portable> {
+        self.inner.portable()
     }
 
     fn may_overlook(&self) -> bool {

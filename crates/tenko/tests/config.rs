@@ -16,6 +16,8 @@ fn env(name: &str) -> Option<String> {
         "SLACK_WEBHOOK_URL" => "https://hooks.slack.example/T0/B0/verysecret",
         "PAGER_URL" | "HEARTBEAT_URL" => "https://example.org/verysecret",
         "SMTP_PASSWORD" | "PAGER_TOKEN" | "PAGER_KEY" | "API_KEY" | "NOT_A_URL" => "verysecret",
+        "PING_KEY" => "verysecretverysecret22",
+        "METRICS_KEY" => "verysecret",
         "EMPTY" => " ",
         _ => return None,
     };
@@ -112,7 +114,7 @@ fn the_example_is_valid_and_shows_every_kind_of_thing() {
     let (config, errors) = read(&config::example(), true);
     assert_eq!(errors, None);
     assert_eq!(config.warnings, [""; 0]);
-    assert_eq!((config.channels.len(), config.jobs.len()), (4, 6));
+    assert_eq!((config.channels.len(), config.jobs.len()), (4, 8));
     show(&config);
 }
 

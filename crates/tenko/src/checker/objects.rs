@@ -30,11 +30,11 @@ const MOST_ROUNDS: usize = 200;
 
 /// What was seen.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Objects, as evidence of their jobs.
-    pub(super) evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<Evidence>,
     /// Jobs whose object could not be asked for, and why.
-    pub(super) blind: BTreeMap<Slug, String>,
+    pub(crate) blind: BTreeMap<Slug, String>,
 }
 
 /// When is it, and what was there by then.
@@ -45,7 +45,7 @@ struct View {
 }
 
 /// Asks for the objects of all jobs that wait for one.
-pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
+pub(crate) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
     // The server's clock may be ahead of this one; what is there is there.
     look_with(config, jobs, roll, View { now, written_by: Timestamp::MAX }).await
 }
