@@ -16,11 +16,15 @@ pub mod live;
 pub mod memory;
 mod object;
 pub mod open;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -36,6 +40,8 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
 pub use sqlite::SqliteStore;
 

@@ -7,7 +7,7 @@ use tenko_core::roll::{Changes, Cursor};
 use tenko_core::state::{Answer, Flip, Fold, Heard, Incident, UnderWay};
 use tenko_core::{
     ChannelName, Declaration, Evidence, Exit, JobSpec, JobState, Kind, Notice, Output, Reason, Report, Roll,
-    RunId, Slug, Verdict,
+    RunId, Slug, Verdict, Via,
 };
 use uuid::Uuid;
 
@@ -51,7 +51,15 @@ pub fn full_report() -> Report {
         flaw: None,
         timed_out: true,
         max_rss: Some(123_456_789),
+        rid: Some(Uuid::from_u128(7)),
+        via: Some(via("198.51.100.7")),
     }
+}
+
+/// A way by which a ping came.
+pub fn via(from: &str) -> Via {
+    let [scheme, method, agent] = ["https", "POST", "curl/8.14.1"].map(str::to_owned);
+    Via { scheme, method, from: from.to_owned(), agent }
 }
 
 /// What a job says of itself.
