@@ -18,12 +18,16 @@ pub mod memory;
 mod object;
 pub mod open;
 pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -39,6 +43,8 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
