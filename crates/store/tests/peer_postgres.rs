@@ -20,9 +20,5 @@ tenko_store::conformance_tests!(ignore = "needs PostgreSQL", fresh, Suite { roun
 mod kept_by_servers {
     use super::*;
 
-    tenko_store::live_tests!(
-        ignore = "needs PostgreSQL",
-        fresh,
-        Suite { rounds: 20, ..Suite::default() }
-    );
+    tenko_store::live_tests!(ignore = "needs PostgreSQL", fresh, Suite { rounds: 20, ..Suite::default() });
 }
