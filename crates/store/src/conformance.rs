@@ -154,6 +154,9 @@ macro_rules! conformance_tests {
 /// takes, and is to be used in a module of its own beside that.
 #[macro_export]
 macro_rules! live_tests {
+    (ignore = $why:literal, $make:expr, $suite:expr) => {
+        $crate::live_promises!([$crate::conformance_tests] ignore = $why, $make, $suite);
+    };
     ($make:expr, $suite:expr) => {
         $crate::live_promises!([$crate::conformance_tests] $make, $suite);
     };
