@@ -15,6 +15,7 @@ use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::Objects;
 use crate::object::s3;
+#[cfg(feature = "sqlite")]
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
@@ -44,7 +45,8 @@ impl OpenOptions {
 /// [`ErrorKind::Config`] if the URL names no store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
     match Target::parse(url)? {
-        Target::Memory => Ok(Arc::new(MemoryStore::new())),
+        Target::Memory => Ok(Arc::new(MemoryStore::that_forgets())),
+        #[cfg(feature = "sqlite")]
         Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
         Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options)?))),
@@ -71,6 +73,7 @@ pub struct Here(Place);
 
 #[derive(Debug)]
 enum Place {
+    #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Opened),
     Directory(PathBuf),
 }
@@ -79,6 +82,7 @@ enum Place {
 /// elsewhere.
 pub fn open_here(url: &str) -> Option<Result<Here>> {
     match Target::parse(url) {
+        #[cfg(feature = "sqlite")]
         Ok(Target::Sqlite(path)) => Some(sqlite::Opened::new(&path).map(Place::Sqlite).map(Here)),
         Ok(Target::Directory(root)) => Some(Ok(Here(Place::Directory(root)))),
         Ok(Target::Memory | Target::Bucket(_)) => None,
@@ -93,6 +97,7 @@ impl Here {
     /// As [`crate::Store::append`].
     pub fn append(self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
         match self.0 {
+            #[cfg(feature = "sqlite")]
             Place::Sqlite(opened) => opened.append(evidence),
             Place::Directory(root) => directory::append_now(&root, evidence),
         }
@@ -104,10 +109,10 @@ impl Here {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
-    match Target::parse(url)? {
-        Target::Directory(root) => Ok(Some(root)),
-        Target::Memory | Target::Sqlite(_) | Target::Bucket(_) => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Directory(root) => Some(root),
+        _ => None,
+    })
 }
 
 /// A bucket of S3, and what all keys of a store in it begin with.
@@ -126,10 +131,10 @@ pub struct S3Place {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn s3_place(url: &str) -> Result<Option<S3Place>> {
-    match Target::parse(url)? {
-        Target::Bucket(bucket) => Ok(bucket.s3_place()),
-        Target::Memory | Target::Sqlite(_) | Target::Directory(_) => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Bucket(bucket) => bucket.s3_place(),
+        _ => None,
+    })
 }
 
 /// What a signed URL lets its holder do.
@@ -182,6 +187,7 @@ fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>
 /// What a URL names.
 enum Target {
     Memory,
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
     Directory(PathBuf),
     Bucket(BucketUrl),
@@ -193,6 +199,11 @@ impl Target {
         match scheme.as_deref() {
             Some("memory") if url.len() == "memory:".len() => Ok(Self::Memory),
             Some("memory") => Err(wrong(url).because("it takes no path").hint("write memory:")),
+            #[cfg(not(feature = "sqlite"))]
+            Some("sqlite") => Err(wrong(url).because("this build of Tenko has no SQLite").hint(
+                "build it with the feature sqlite, or name another store: file:///DIRECTORY, s3://BUCKET/PREFIX",
+            )),
+            #[cfg(feature = "sqlite")]
             Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),
