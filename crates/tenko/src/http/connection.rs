@@ -33,14 +33,14 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 pub(super) async fn serve(site: Arc<Site>, stream: Stream, from: Option<IpAddr>, place: Place) {
     let peer = Peer { address: from, tls: site.certificate.is_some() };
     place.pulse.read_within(site.options.times.idle);
-    // Whoever says nothing costs no buffer.
+    // Whoever says nothing costs no buffer, and little else.
     let begun = tokio::select! { biased;
         begun = stream.readable() => begun.is_ok(),
         _ = place.pulse.order(Order::GoOn) => false,
     };
     match stream {
-        Stream::Tcp(stream) if begun => over(site, stream, peer, place).await,
-        Stream::Unix(stream) if begun => over(site, stream, peer, place).await,
+        Stream::Tcp(stream) if begun => Box::pin(over(site, stream, peer, place)).await,
+        Stream::Unix(stream) if begun => Box::pin(over(site, stream, peer, place)).await,
         Stream::Tcp(_) | Stream::Unix(_) => {}
     }
 }
@@ -50,7 +50,7 @@ async fn over<S: AsyncRead + AsyncWrite + Unpin>(site: Arc<Site>, stream: S, pee
     let handshake = pin!(timeout(site.options.times.header, certificate.acceptor().accept(stream)));
     tokio::select! {
         done = handshake => match done {
-            Ok(Ok(stream)) => requests(Arc::clone(&site), stream, peer, place).await,
+            Ok(Ok(stream)) => Box::pin(requests(Arc::clone(&site), stream, peer, place)).await,
             Ok(Err(why)) => tracing::debug!(%why, "no TLS was agreed on"),
             Err(_) => count(&site.figures.overdue),
         },

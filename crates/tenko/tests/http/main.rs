@@ -5,4 +5,5 @@ mod client;
 mod hostile;
 mod listening;
 mod pings;
+mod tls;
 mod world;
