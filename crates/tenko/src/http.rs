@@ -4,6 +4,7 @@
 //! meaning?) and hyper; a request through `dispatch` to `ping`, which does its work without a router, or to an axum router.
 //! What a ping means is decided elsewhere: see [`Hears`](crate::server::intake::Hears).
 
+mod adapters;
 mod body;
 mod connection;
 mod connections;

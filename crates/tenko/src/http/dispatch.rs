@@ -19,7 +19,7 @@ use super::options::Options;
 use super::ping::desk::Desk;
 use super::server::App;
 use super::tls::Certificate;
-use super::{health, pages, ping};
+use super::{adapters, health, pages, ping};
 
 /// An answer: one that is there at once, or one of the router's.
 pub(super) type Answer = Response<Either<Full<Bytes>, AxumBody>>;
@@ -51,7 +51,10 @@ impl Site {
         figures: Arc<Figures>,
     ) -> Self {
         let desk = Arc::new(Desk::new(&options, app.hears, app.keys));
-        let router = app.routes.merge(health::routes(app.ready));
+        let mut router = app.routes.merge(health::routes(app.ready));
+        if options.adapters {
+            router = router.merge(adapters::routes(&desk));
+        }
         let router = TowerToHyperService::new(router.fallback(pages::not_found));
         Self { options, certificate, figures, desk, router }
     }

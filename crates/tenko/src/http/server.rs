@@ -190,7 +190,7 @@ async fn renew(certificate: &Certificate) {
             Ok(false) => {}
             Ok(true) => tracing::info!("the certificate was read again"),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the certificate stays as it was")
+                tracing::error!(error = &error as &dyn std::error::Error, "the certificate stays as it was");
             }
         }
     }
