@@ -45,6 +45,8 @@ pub enum Command {
     Ping(Box<command::ping::Ping>),
     Check(command::check::Check),
     Watch(command::watch::Watch),
+    #[cfg(feature = "server")]
+    Serve(command::serve::Serve),
     Jobs(command::jobs::Jobs),
     Show(command::show::Show),
     Log(command::log::Log),

@@ -14,6 +14,8 @@ pub mod pause;
 pub mod ping;
 pub mod run;
 pub mod schedule;
+#[cfg(feature = "server")]
+pub mod serve;
 mod setup;
 pub mod show;
 pub mod watch;
@@ -32,6 +34,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Run(run) => Ok(run.execute(&common)),
         Command::Flush(flush) => flush.execute(&common),
         Command::Ping(ping) => ping.execute(&common),
+        #[cfg(feature = "server")]
+        Command::Serve(serve) => serve.execute(&common),
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
@@ -59,6 +63,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Aws(_)
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
+                #[cfg(feature = "server")]
+                Command::Serve(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }
