@@ -26,7 +26,8 @@ async fn win(store: &SharedStore, roll: &Roll, changes: &Changes) -> u64 {
     let base = load(store).await.version;
     match commit(store, base, roll, changes).await {
         Commit::Won(version) => version,
-        Commit::Lost | Commit::Kept => panic!("nobody else commits"),
+        Commit::Lost => panic!("nobody else commits"),
+        Commit::Kept => panic!("no server keeps it"),
     }
 }
 

@@ -52,14 +52,13 @@ pub fn full_report() -> Report {
         timed_out: true,
         max_rss: Some(123_456_789),
         rid: Some(Uuid::from_u128(7)),
-        via: Some(via("198.51.100.7")),
+        via: Some(via("203.0.113.7")),
     }
 }
 
-/// A way by which a ping came.
+/// How a ping came from an address.
 pub fn via(from: &str) -> Via {
-    let [scheme, method, agent] = ["https", "POST", "curl/8.14.1"].map(str::to_owned);
-    Via { scheme, method, from: from.to_owned(), agent }
+    Via { scheme: "https".into(), method: "GET".into(), from: from.into(), agent: "curl/8.14.1".into() }
 }
 
 /// What a job says of itself.
