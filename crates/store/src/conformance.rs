@@ -8,6 +8,7 @@
 //! Each promise is a function that gets a store which nobody used before, and panics if the store breaks it.
 
 mod evidence;
+mod live;
 mod rolls;
 mod samples;
 
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use crate::SharedStore;
 
 pub use evidence::*;
+pub use live::*;
 pub use rolls::*;
 pub use samples::*;
 
@@ -138,10 +140,27 @@ macro_rules! conformance_tests {
     };
 }
 
+/// The same for stores that servers keep: what [`Live`](crate::live::Live) promises. Takes what [`conformance_tests!`]
+/// takes, and is to be used in a module of its own beside that.
+#[macro_export]
+macro_rules! live_tests {
+    ($make:expr, $suite:expr) => {
+        $crate::live_promises!([$crate::conformance_tests] $make, $suite);
+    };
+}
+
 macro_rules! keep_all {
     ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
         $promise(&$make(stringify!($promise)).await, $suite).await;
     )+};
+}
+
+/// Tests all promises of stores that servers keep, as [`keeps_all_promises`] does it.
+///
+/// # Panics
+/// If one of them is broken.
+pub async fn keeps_all_live_promises(fresh: impl AsyncFn(&str) -> Fresh, suite: Suite) {
+    crate::live_promises!([keep_all] fresh, suite);
 }
 
 /// Tests all promises, one after the other. For places that are too dear to be made for each: `fresh` gets the name of

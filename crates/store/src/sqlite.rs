@@ -15,6 +15,8 @@ mod live;
 mod nodes;
 mod once;
 mod outbox;
+#[cfg(test)]
+mod plan_tests;
 mod readers;
 mod rolls;
 mod schema;

@@ -205,14 +205,18 @@ pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Resu
     statement.query_row(params, |row| Pieces::default().read_whole(row)).optional()
 }
 
+/// Finds evidence that nobody has heard.
+pub(super) fn unheard_sql() -> String {
+    format!(
+        "select {COLUMNS}, {REPORT} from unheard u cross join {TABLES} {REPORTS}
+         where e.seq = u.seq order by u.seq limit ?1"
+    )
+}
+
 /// Evidence that nobody has heard, the oldest first, with reports, and the numbers of all that was read. What can't be
 /// understood is only among the numbers.
 pub(super) fn unheard(connection: &Connection, most: usize) -> rusqlite::Result<(Vec<i64>, Vec<Evidence>)> {
-    let sql = format!(
-        "select {COLUMNS}, {REPORT} from unheard u cross join {TABLES} {REPORTS}
-         where e.seq = u.seq order by u.seq limit ?1"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&unheard_sql())?;
     let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
     let (mut numbers, mut found, mut pieces) = (Vec::new(), Vec::new(), Pieces::default());
     while let Some(row) = rows.next()? {
@@ -236,13 +240,14 @@ pub(super) fn hear_up_to(connection: &Connection, last: i64) -> rusqlite::Result
     connection.prepare_cached("delete from unheard where seq <= ?1")?.execute([last]).map(drop)
 }
 
+pub(super) const HEARD: &str = "select coalesce(
+    (select min(seq) - 1 from unheard),
+    (select seq from sqlite_sequence where name = 'evidence'),
+    0)";
+
 /// The number before the oldest evidence that nobody has heard; the newest, if all was heard.
 pub(super) fn heard(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "select coalesce(
-        (select min(seq) - 1 from unheard),
-        (select seq from sqlite_sequence where name = 'evidence'),
-        0)";
-    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+    connection.prepare_cached(HEARD)?.query_row([], |row| row.get(0))
 }
 
 /// Reads evidence row by row.
