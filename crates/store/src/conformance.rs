@@ -126,15 +126,25 @@ macro_rules! promises {
 }
 
 /// Expands to one `#[tokio::test]` for each promise. Takes an async function that returns a [`Fresh`], and a
-/// [`Suite`].
+/// [`Suite`]; before them may stand why the tests are ignored unless asked for, such as `ignore = "needs a server"`.
 #[macro_export]
 macro_rules! conformance_tests {
+    ({ ignore = $why:literal, $make:expr, $suite:expr } $($promise:ident,)+) => {$(
+        #[tokio::test]
+        #[ignore = $why]
+        async fn $promise() {
+            $crate::conformance::$promise(&$make().await, $suite).await;
+        }
+    )+};
     ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
         #[tokio::test]
         async fn $promise() {
             $crate::conformance::$promise(&$make().await, $suite).await;
         }
     )+};
+    (ignore = $why:literal, $make:expr, $suite:expr) => {
+        $crate::promises!([$crate::conformance_tests] ignore = $why, $make, $suite);
+    };
     ($make:expr, $suite:expr) => {
         $crate::promises!([$crate::conformance_tests] $make, $suite);
     };

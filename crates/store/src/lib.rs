@@ -18,11 +18,15 @@ pub mod memory;
 mod object;
 pub mod open;
 pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -38,6 +42,8 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
 pub use sqlite::SqliteStore;
 
