@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+mod addresses;
 pub mod aws;
+pub mod backup;
 pub mod check;
 pub mod config;
 pub mod flush;
@@ -8,7 +10,10 @@ pub mod gaps;
 pub mod help;
 pub mod init;
 pub mod jobs;
+mod kept;
+pub mod key;
 pub mod log;
+pub mod migrate;
 pub mod notify;
 pub mod pause;
 pub mod ping;
@@ -53,6 +58,10 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 Command::Pause(pause) => pause.execute(&common).await,
                 Command::Resume(resume) => resume.execute(&common).await,
                 Command::Forget(forget) => forget.execute(&common).await,
+                Command::Backup(backup) => backup.execute(&common).await,
+                Command::Restore(restore) => restore.execute(&common).await,
+                Command::Migrate(migrate) => migrate.execute(&common).await,
+                Command::Key(key) => key.execute(&common).await,
                 Command::Notify(notify) => notify.execute(&common).await,
                 Command::Run(_)
                 | Command::Ping(_)

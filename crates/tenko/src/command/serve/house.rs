@@ -54,7 +54,8 @@ impl House {
         let engine = start(&config, &store).await?;
         let readiness = Arc::new(Readiness::of(&engine, &config));
         let hearing = Arc::new(Hearing::new(engine.hears()));
-        let keys = Arc::new(http::Keys::new(hashes(&config, &engine)));
+        let known = hashes(&config, &engine);
+        let keys = Arc::new(http::Keys::new(known.iter().copied()));
         let figures = Arc::new(OnceLock::new());
         let routes = metrics::routes(Source {
             now: Arc::<Readiness>::clone(&readiness),
@@ -69,7 +70,7 @@ impl House {
         };
         let server = Server::bind(options(&config.server), app).await.map_err(no_door)?;
         drop(figures.set(server.figures()));
-        let words = said(&server, &store, &config);
+        let words = said(&server, &store, &config, known.is_empty());
         let certificate = server.certificate();
         let (stop, stopped) = watch::channel(false);
         let doors = tokio::spawn(server.serve(told(stopped)));
@@ -229,7 +230,7 @@ fn no_door(error: http::HttpError) -> CommandError {
 }
 
 /// Says on standard error what is served where, and gives it in short.
-fn said(server: &Server, store: &SharedStore, config: &Config) -> String {
+fn said(server: &Server, store: &SharedStore, config: &Config, no_key: bool) -> String {
     let protocol = if config.server.tls.is_some() { "https" } else { "http" };
     for bound in server.bound() {
         match bound {
@@ -243,6 +244,11 @@ fn said(server: &Server, store: &SharedStore, config: &Config) -> String {
         printer::remark("serving metrics at /metrics, health at /livez and /readyz");
     }
     let (jobs, channels) = (config.jobs.len(), config.channels.len());
+    if no_key {
+        printer::remark(
+            "no key may stand in ping URLs yet: tenko key add NAME makes one; tenko jobs --urls lists the URLs without",
+        );
+    }
     let words = format!("keeping {}: {jobs} configured jobs, {channels} channels", store.url());
     printer::remark(&words);
     words
