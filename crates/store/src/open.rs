@@ -68,6 +68,33 @@ pub fn check_url(url: &str) -> Result<()> {
     Target::parse(url).map(drop)
 }
 
+/// Which tables a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Their version; 0 if there are none yet.
+    pub found: i32,
+    /// The version that this Tenko writes.
+    pub current: i32,
+}
+
+/// Which tables the store at a URL has, without changing any; `None` for stores without tables.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no store, [`ErrorKind::Newer`] if a newer Tenko wrote the tables.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(clippy::unused_async, reason = "a database that is elsewhere is asked")
+)]
+pub async fn tables(url: &str) -> Result<Option<Tables>> {
+    let (found, current) = match Target::parse(url)? {
+        Target::Sqlite(path) => SqliteStore::versions(&path)?,
+        #[cfg(feature = "postgres")]
+        Target::Postgres(address) => PostgresStore::at(*address).versions().await?,
+        Target::Memory | Target::Directory(_) | Target::Bucket(_) => return Ok(None),
+    };
+    Ok(Some(Tables { found, current }))
+}
+
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
 /// stores that are elsewhere.
 pub fn append_now(url: &str, evidence: &[Evidence]) -> Option<Result<Vec<Appended>>> {

@@ -56,6 +56,15 @@ impl PostgresStore {
         Ok(Self::at(Address::parse(url)?))
     }
 
+    /// The version of the tables, 0 if there are none, and the one that this Tenko writes. Nothing is changed.
+    ///
+    /// # Errors
+    /// As of any store.
+    pub async fn versions(&self) -> Result<(i32, i32)> {
+        let mut connection = self.connections.connect_as_it_is("look at the tables in").await?;
+        schema::versions(&mut connection, self.connections.address()).await
+    }
+
     pub(crate) fn at(address: Address) -> Self {
         let connections = Arc::new(Connections::new(address));
         let bell = Arc::new(Bell::new(connections.address()));

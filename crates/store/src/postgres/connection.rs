@@ -75,6 +75,13 @@ impl Connections {
 
     /// A new connection of the caller's own, at tables of the newest version.
     pub(super) async fn connect(&self, doing: &str) -> Result<PgConnection> {
+        let mut connection = self.connect_as_it_is(doing).await?;
+        schema::prepare(&mut connection, &self.address).await?;
+        Ok(connection)
+    }
+
+    /// The same, at whatever tables there are.
+    pub(super) async fn connect_as_it_is(&self, doing: &str) -> Result<PgConnection> {
         let shown = &self.address.shown;
         let connected = timeout(CONNECT, PgConnection::connect_with(&self.address.options)).await;
         let mut connection = connected
@@ -83,7 +90,6 @@ impl Connections {
         let settings = settings(&self.address.schema);
         let set = sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await;
         set.map_err(|source| error::from(doing, shown, source))?;
-        schema::prepare(&mut connection, &self.address).await?;
         Ok(connection)
     }
 

@@ -14,17 +14,20 @@ const DOING: &str = "prepare the tables in";
 
 /// Makes the tables, or brings them to the newest version. Tables of a newer Tenko are not touched.
 pub(super) async fn prepare(connection: &mut PgConnection, address: &Address) -> Result<()> {
-    let failed = |source| error::from(DOING, &address.shown, source);
-    let found = match version(connection).await {
-        Ok(found) => found,
-        Err(source) if error::code(&source).as_deref() == Some("42P01") => None,
-        Err(source) => return Err(failed(source)),
-    };
-    match found {
-        Some(VERSION) => Ok(()),
-        Some(newer) if newer > VERSION => Err(refused(address)),
+    match versions(connection, address).await? {
+        (found, current) if found == current => Ok(()),
         _ => migrate(connection, address).await,
     }
+}
+
+/// The version of the tables, 0 if there are none, and the one that this Tenko writes. Nothing is changed.
+pub(super) async fn versions(connection: &mut PgConnection, address: &Address) -> Result<(i32, i32)> {
+    let found = match version(connection).await {
+        Ok(found) => found.unwrap_or(0),
+        Err(source) if error::code(&source).as_deref() == Some("42P01") => 0,
+        Err(source) => return Err(error::from(DOING, &address.shown, source)),
+    };
+    if found > VERSION { Err(refused(address)) } else { Ok((found, VERSION)) }
 }
 
 fn refused(address: &Address) -> StoreError {
