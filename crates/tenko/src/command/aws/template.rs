@@ -96,9 +96,13 @@ impl Template {
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
         let mut filled = Filled { text: variant(store.is_some()) };
+        if let Some(store) = &store {
+            filled.set("BucketName", &store.bucket)?;
+            filled.set("Prefix", &store.prefix)?;
+        }
         let timetable = self.timetable(config, &zone)?;
         match &store {
-            Some(store) => self.fill_store(&mut filled, store, config, &timetable)?,
+            Some(_) => self.fill_store(&mut filled, config, &timetable)?,
             None => remark_on_repetition(&timetable),
         }
         self.fill_calls(&mut filled, config, &timetable, &zone)?;
@@ -155,12 +159,9 @@ impl Template {
     fn fill_store(
         &self,
         filled: &mut Filled,
-        store: &S3Place,
         config: &Config,
         timetable: &Timetable,
     ) -> Result<(), CommandError> {
-        filled.set("BucketName", &store.bucket)?;
-        filled.set("Prefix", &store.prefix)?;
         let grace = longest_limit(config);
         let evidence = Days {
             what: "evidence",
