@@ -1,5 +1,6 @@
 //! Evidence: one immutable record about a run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::exact::Exact;
 use crate::flaw::Flaw;
 use crate::job::JobSpec;
 use crate::name::Slug;
@@ -273,7 +275,7 @@ pub struct Via {
     pub agent: String,
 }
 
-/// Output of a run: what it began with and what it ended with. Bytes that are no UTF-8 were replaced by U+FFFD.
+/// Output of a run: what it began with and what it ended with. In the texts, bytes that are no UTF-8 were replaced by U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// The first bytes; all of it when `omitted` is 0.
@@ -284,15 +286,36 @@ pub struct Output {
     /// How many bytes between head and tail were not kept.
     #[serde(default)]
     pub omitted: u64,
+    /// The bytes of head and tail as they were, where something was replaced in the texts and whoever wrote this kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
 }
 
 impl Output {
     /// The most bytes of head, and of tail, that are told on.
     pub const MAX_TOLD: usize = 10_000;
 
-    /// As much of it as can be told on: the beginning of the head and the end of the tail.
+    /// Output of bytes of any kind, of which nothing is lost: [`bytes`](Self::bytes) gives them back.
+    pub fn of_bytes(head: &[u8], tail: &[u8], omitted: u64) -> Self {
+        let texts = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
+        let replaced = matches!(texts.0, Cow::Owned(_)) || matches!(texts.1, Cow::Owned(_));
+        let exact = replaced.then(|| Exact([head, tail].concat()));
+        Self { head: texts.0.into_owned(), tail: texts.1.into_owned(), omitted, exact }
+    }
+
+    /// Its bytes, head and tail one after the other: those that there were, if it is known that they were no UTF-8.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.exact {
+            Some(exact) => Cow::Borrowed(&exact.0),
+            None if self.tail.is_empty() => Cow::Borrowed(self.head.as_bytes()),
+            None => Cow::Owned([self.head.as_bytes(), self.tail.as_bytes()].concat()),
+        }
+    }
+
+    /// As much of it as can be told on, as text: the beginning of the head and the end of the tail.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        self.exact = None;
         let before = self.head.len() + self.tail.len();
         cut(&mut self.head, Self::MAX_TOLD);
         let surplus = self.tail.ceil_char_boundary(self.tail.len().saturating_sub(Self::MAX_TOLD));

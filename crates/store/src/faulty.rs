@@ -124,6 +124,10 @@ impl Store for FaultyStore {
         self.inner.may_overlook()
     }
 
+    fn forgets(&self) -> bool {
+        self.inner.forgets()
+    }
+
     fn answered_at(&self) -> Option<Timestamp> {
         self.inner.answered_at()
     }
@@ -138,6 +142,10 @@ impl Store for FaultyStore {
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
         self.meet(self.inner.read(evidence)).await
+    }
+
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.meet(self.inner.load_to_commit()).await
     }
 
     async fn load(&self) -> Result<Snapshot> {

@@ -4,6 +4,7 @@
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
 pub mod aws;
+pub mod backup;
 #[cfg(feature = "testkit")]
 pub mod conformance;
 mod credentials;
@@ -16,11 +17,17 @@ pub mod live;
 pub mod memory;
 mod object;
 pub mod open;
+pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -36,7 +43,10 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
 /// The result of asking a store.
@@ -66,6 +76,12 @@ pub trait Store: Debug + Send + Sync {
         false
     }
 
+    /// Whether all that it keeps ends with this process, so that what is not known may have been known before, and nobody
+    /// goes on from here.
+    fn forgets(&self) -> bool {
+        false
+    }
+
     /// The time by the clock of the store, as its last answer told it. `None` where it tells none, or has no other clock
     /// than that of this machine.
     fn answered_at(&self) -> Option<Timestamp> {
@@ -89,6 +105,13 @@ pub trait Store: Debug + Send + Sync {
     /// The newest roll; the empty one with version 0 if there is none.
     async fn load(&self) -> Result<Snapshot>;
 
+    /// The roll for whoever decides on it and commits: the newest, or the one that was the newest when this process last
+    /// looked, if it is still there. Whether it is the newest shows when it is committed on; after [`Commit::Lost`] it is read
+    /// anew. Where reading costs less than finding out, as in buckets, this spares the latter.
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.load().await
+    }
+
     /// Replaces the roll of version `base` by `roll`, in which `changes` changed. However many try, one wins; the
     /// others get [`Commit::Lost`], and nothing of theirs is kept. What was committed is durable.
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit>;
@@ -101,6 +124,11 @@ pub trait Store: Debug + Send + Sync {
 
     /// The same store for servers that keep it job by job; `None` where none can.
     fn live(&self) -> Option<&dyn live::Live> {
+        None
+    }
+
+    /// The same store for whoever takes all that is kept elsewhere; `None` where nobody can.
+    fn portable(&self) -> Option<&dyn portable::Portable> {
         None
     }
 }

@@ -112,6 +112,10 @@ impl Store for ObjectStore {
         reading::read(&*self.objects, evidence).await
     }
 
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.rolls.load_to_commit(&*self.objects, &self.fitness).await
+    }
+
     async fn load(&self) -> Result<Snapshot> {
         self.rolls.load(&*self.objects, &self.fitness).await
     }
@@ -163,6 +167,7 @@ fn shortened(evidence: &Evidence) -> Vec<u8> {
             message.truncate(message.floor_char_boundary(room / 4));
         }
         if let Some(output) = &mut evidence.report.output {
+            output.exact = None;
             let before = output.head.len() + output.tail.len();
             output.head.truncate(output.head.floor_char_boundary(room / 4));
             let cut = output.tail.ceil_char_boundary(output.tail.len().saturating_sub(room / 2));

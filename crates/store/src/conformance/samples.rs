@@ -46,7 +46,7 @@ pub fn full_report() -> Report {
     Report {
         host: Some("web-1.example".into()),
         duration: Some(SignedDuration::from_millis(61_234)),
-        output: Some(Output { head: "begin\n".into(), tail: "end\n".into(), omitted: 12_345 }),
+        output: Some(Output { head: "begin\n".into(), tail: "end\n".into(), omitted: 12_345, exact: None }),
         message: Some("disk nearly full".into()),
         flaw: None,
         timed_out: true,

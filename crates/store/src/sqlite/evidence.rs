@@ -229,6 +229,28 @@ pub(super) fn unheard(connection: &Connection, most: usize) -> rusqlite::Result<
     Ok((numbers, found))
 }
 
+/// All evidence in the order in which it was added, with reports, and whether it was heard. What can't be understood is
+/// left out, and said.
+pub(super) fn all(
+    connection: &Connection,
+    give: &mut dyn FnMut(Evidence, bool) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "select {COLUMNS}, {REPORT}, u.seq is null from {TABLES} {REPORTS}
+         left join unheard u on u.seq = e.seq order by e.seq"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut pieces = Pieces::default();
+    while let Some(row) = rows.next()? {
+        match pieces.read_whole(row) {
+            Ok(piece) => give(Evidence { key: None, ..piece }, row.get(11)?)?,
+            Err(error) => tracing::warn!(%error, "evidence can't be understood and is left out"),
+        }
+    }
+    Ok(())
+}
+
 /// Notes that evidence was heard.
 pub(super) fn hear(connection: &Connection, numbers: &[i64]) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached("delete from unheard where seq = ?1")?;

@@ -129,7 +129,8 @@ fn keep(connection: &Connection, mut stored: Places, rows: &[Row]) -> rusqlite::
     Ok(())
 }
 
-fn insert(connection: &Connection, position: i64, row: &Row) -> rusqlite::Result<()> {
+/// Adds an item at its place.
+pub(super) fn insert(connection: &Connection, position: i64, row: &Row) -> rusqlite::Result<()> {
     let sql =
         "insert into outbox (position, notice, item, job, channel, ready_at) values (?1, ?2, ?3, ?4, ?5, ?6)";
     let job = job_id(connection, &row.job)?;

@@ -31,7 +31,7 @@ pub struct Ping {
 }
 
 /// How a ping says whom it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addressee {
     /// By the UUID in its URL.
     Address(Uuid),
@@ -92,4 +92,14 @@ pub trait Hears: Debug + Send + Sync {
     /// # Errors
     /// If it is not known to be stored; it may be sent again.
     async fn hear(&self, ping: Ping) -> Result<Heard, Refusal>;
+
+    /// Says whether there is such a job. It is asked only of pings that are wrong otherwise, because that there is no such job is
+    /// said first. Who can't tell says yes.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    async fn knows(&self, to: &Addressee) -> Result<bool, Refusal> {
+        let _ = to;
+        Ok(true)
+    }
 }

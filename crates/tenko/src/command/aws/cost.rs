@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_store::open;
 
+use super::place;
 use super::prices::{self, Prices, free};
 use super::timetable::{self, Timetable};
 use super::usage::{self, Calls, Load, Usage};
@@ -110,7 +111,9 @@ impl Cost {
         let setup = Setup::load(common)?;
         let now = Timestamp::now();
         let prices = self.prices(&setup)?;
+        let store = !place::kept_in(&setup).is_ok_and(|kept| kept.is_none());
         let load = match self.jobs {
+            Some(jobs) if !store => Load::founding_objects(jobs),
             Some(jobs) => Load::founding(jobs),
             None => Load::configured(&setup.config, now),
         };
@@ -121,7 +124,8 @@ impl Cost {
             count,
             memory: f64::from(self.memory) / 1024.0,
             seconds: self.seconds,
-            kept: (kept(100), kept(14)),
+            kept: (kept(100), kept(usage::roll_days(count))),
+            store,
         };
         let bill = bill(&Usage::of(load, calls), load, prices, self.yen);
         if self.json {
@@ -197,7 +201,7 @@ fn lines(usage: &Usage, prices: Prices, rate: f64) -> Vec<Line> {
         line(Evidence, "S3 storage, evidence", usage.evidence_gb, "GB-months", prices.storage, 0.0),
         line(RollCall, "S3 LIST, newest roll and new evidence", usage.lists, "requests", prices.put, 0.0),
         line(RollCall, "S3 GET, roll and configuration", usage.gets, "requests", prices.get, 0.0),
-        line(RollCall, "S3 HEAD, plain objects", usage.heads, "requests", prices.get, 0.0),
+        line(RollCall, "S3 HEAD, roll and plain objects", usage.heads, "requests", prices.get, 0.0),
         line(RollCall, "S3 PUT, roll", usage.roll_puts, "requests", prices.put, 0.0),
         line(RollCall, "S3 storage, rolls", usage.roll_gb, "GB-months", prices.storage, 0.0),
         line(RollCall, "Lambda, calls", usage.calls, "calls", prices.call, free::CALLS),

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use jiff::{SignedDuration, Timestamp};
-use regex::Regex;
+use regex::bytes::RegexBuilder;
 use tenko_store::open::{self, S3Place};
 
 use super::place;
 use super::policy;
 use super::timetable::{self, Timetable};
+use super::usage;
 use crate::cli::Common;
 use crate::command::Setup;
 use crate::config::Config;
@@ -24,8 +25,6 @@ const MORE_RIGHTS: &str = "              # Here `tenko aws template` adds what t
 const MOST_TOML: usize = 3000;
 /// CloudWatch looks back no further than seven days.
 const MOST_SILENT_HOURS: i64 = 168;
-/// How long old rolls are kept at least.
-const ROLL_DAYS: i64 = 14;
 /// How long evidence is kept at least.
 const EVIDENCE_DAYS: i64 = 100;
 
@@ -46,7 +45,7 @@ pub(super) struct Template {
     /// After how many days evidence is removed [default: 100, or more if the schedules need it]
     #[arg(long, env = "TENKO_EVIDENCE_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     evidence_days: Option<i64>,
-    /// After how many days old rolls are removed [default: 14, or more if the schedules need it]
+    /// After how many days old rolls are removed [default: 14, or 7 if it is called more often than hourly, or more if the schedules need it]
     #[arg(long, env = "TENKO_ROLL_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     roll_days: Option<i64>,
     /// After how many seconds a roll call is cut off
@@ -87,22 +86,49 @@ impl Template {
     /// Prints it.
     pub(super) fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
-        let store = place::store(&setup)?;
-        refuse_other_servers(&setup, &store)?;
+        let store = place::kept_in(&setup)?;
         let config = &setup.config;
+        match &store {
+            Some(store) => refuse_other_servers(&setup, store)?,
+            None => self.refuse_what_needs_a_store(config)?,
+        }
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
-        let mut filled = Filled { text: TEMPLATE.to_owned() };
-        filled.set("BucketName", &store.bucket)?;
-        filled.set("Prefix", &store.prefix)?;
+        let mut filled = Filled { text: variant(store.is_some()) };
+        if let Some(store) = &store {
+            filled.set("BucketName", &store.bucket)?;
+            filled.set("Prefix", &store.prefix)?;
+        }
         let timetable = self.timetable(config, &zone)?;
-        self.fill_store(&mut filled, config, &timetable)?;
+        match &store {
+            Some(_) => self.fill_store(&mut filled, config, &timetable)?,
+            None => remark_on_repetition(&timetable),
+        }
         self.fill_calls(&mut filled, config, &timetable, &zone)?;
         self.fill_function(&mut filled)?;
-        self.fill_config(&mut filled, config)?;
-        filled.add_rights(config, &store)?;
+        self.fill_config(&mut filled, config, store.is_none())?;
+        filled.add_rights(config, store.as_ref().and_then(|store| store.region.as_deref()))?;
         printer::print(&filled.text)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn refuse_what_needs_a_store(&self, config: &Config) -> Result<(), CommandError> {
+        let given = [
+            ("--evidence-days", self.evidence_days.is_some()),
+            ("--roll-days", self.roll_days.is_some()),
+            ("--kms-key", self.kms_key.is_some()),
+        ];
+        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(CommandError::usage(format!("{option} is about a bucket, and memory: has none"))
+                .hint("leave it out, or name a bucket: --store s3://BUCKET/PREFIX"));
+        }
+        if config.jobs.is_empty() {
+            return Err(CommandError::usage(
+                "no jobs are configured, and in memory: none can declare themselves",
+            )
+            .hint("write them into tenko.toml, each with its object"));
+        }
+        place::only_objects(config)
     }
 
     fn timetable(&self, config: &Config, zone: &str) -> Result<Timetable, CommandError> {
@@ -143,7 +169,8 @@ impl Template {
             usual: EVIDENCE_DAYS,
         };
         filled.set_number("EvidenceDays", evidence.of(timetable.longest + grace, timetable, grace)?);
-        let roll = Days { what: "the roll", option: "--roll-days", given: self.roll_days, usual: ROLL_DAYS };
+        let usual = usage::roll_days(timetable.calls);
+        let roll = Days { what: "the roll", option: "--roll-days", given: self.roll_days, usual };
         filled.set_number("RollDays", roll.of(timetable.longest, timetable, SignedDuration::ZERO)?);
         if let Some(key) = &self.kms_key {
             filled.set("KmsKeyArn", key)?;
@@ -198,9 +225,14 @@ impl Template {
         filled.set("CodeKey", self.code_key.as_deref().unwrap_or(usual))
     }
 
-    fn fill_config(&self, filled: &mut Filled, config: &Config) -> Result<(), CommandError> {
+    fn fill_config(
+        &self,
+        filled: &mut Filled,
+        config: &Config,
+        nothing_kept: bool,
+    ) -> Result<(), CommandError> {
         filled.set("SecretParameter", &place::parameters(config).unwrap_or_default())?;
-        if self.inline_config {
+        if self.inline_config || nothing_kept {
             filled.set("ConfigToml", &inline(config)?)?;
         }
         Ok(())
@@ -262,6 +294,39 @@ fn refuse_other_servers(setup: &Setup, store: &S3Place) -> Result<(), CommandErr
     Ok(())
 }
 
+/// Where nothing is kept, nobody knows what was told already.
+fn remark_on_repetition(timetable: &Timetable) {
+    let days = 30.0;
+    if timetable.calls > days + 1.0 {
+        printer::remark(&format!(
+            "note: nothing is kept, so that what is missing is told at each roll call: {:.0} times a day; say --schedule, or keep evidence in a bucket",
+            timetable.calls / days
+        ));
+    }
+}
+
+/// The template with what only a store needs, or without it.
+fn variant(kept: bool) -> String {
+    let mut text = String::new();
+    let mut within = None;
+    for line in TEMPLATE.lines() {
+        match line.trim() {
+            "# <store>" => within = Some(true),
+            "# <memory>" => within = Some(false),
+            "# </store>" | "# </memory>" => within = None,
+            _ if within.is_some_and(|store| store != kept) => {}
+            said => {
+                let indent = &line[..line.len() - line.trim_start().len()];
+                let said = if within == Some(false) { said.trim_start_matches("# ") } else { said };
+                text.push_str(if said.is_empty() { "" } else { indent });
+                text.push_str(said);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
 fn inline(config: &Config) -> Result<String, CommandError> {
     let Some(path) = &config.source else {
         return Err(CommandError::usage("there is no configuration to put into the template")
@@ -291,8 +356,9 @@ impl Filled {
     /// Gives a parameter a default that it allows; CloudFormation would look at it only when it has begun.
     fn set(&mut self, parameter: &str, value: &str) -> Result<(), CommandError> {
         if let Some(pattern) = self.said_of(parameter, "AllowedPattern") {
-            let pattern = Regex::new(pattern).map_err(CommandError::could_not_tell)?;
-            if !pattern.is_match(value) {
+            // The tables of Unicode are not built in.
+            let pattern = RegexBuilder::new(pattern).unicode(false).build();
+            if !pattern.map_err(CommandError::could_not_tell)?.is_match(value.as_bytes()) {
                 let allowed = self.said_of(parameter, "ConstraintDescription").unwrap_or_default();
                 return Err(CommandError::usage(format!(
                     "{value:?} does not fit the parameter {parameter} of the template"
@@ -339,9 +405,9 @@ impl Filled {
         self.text.replace_range(start..end, &body);
     }
 
-    fn add_rights(&mut self, config: &Config, store: &S3Place) -> Result<(), CommandError> {
+    fn add_rights(&mut self, config: &Config, region: Option<&str>) -> Result<(), CommandError> {
         let mut lines = String::new();
-        for statement in policy::beyond_the_template(config, store.region.as_deref()) {
+        for statement in policy::beyond_the_template(config, region) {
             let json = serde_json::to_string(&statement).map_err(CommandError::could_not_tell)?;
             lines.push_str(&format!("              - {json}\n"));
         }

@@ -9,8 +9,14 @@ use crate::config::Config;
 
 /// How much further back a roll call lists than the last one got, in seconds.
 const OVERLAP: f64 = 15.0 * 60.0;
+/// With calls at least this far apart, in seconds, a function is still warm from the one before.
+const WARM: f64 = 5.0 * 60.0;
+/// So often a warm function reads its configuration and looks for the newest roll nevertheless, in seconds.
+const AFRESH: f64 = 3600.0;
 /// A body of evidence: host, duration, a little output.
 const EVIDENCE_BYTES: f64 = 700.0;
+/// A plain object that only says that it is there.
+const OBJECT_BYTES: f64 = 50.0;
 /// A roll: what it has without any job, and for each of them (measured, compressed).
 const ROLL_BYTES: (f64, f64) = (400.0, 60.0);
 /// What a call leaves in the log: three lines of Lambda and one of Tenko.
@@ -44,6 +50,8 @@ pub(super) struct Calls {
     pub(super) seconds: Option<f64>,
     /// For how many days evidence and rolls are kept.
     pub(super) kept: (f64, f64),
+    /// Whether there is a store; else nothing is kept, and the function has its configuration in its environment.
+    pub(super) store: bool,
 }
 
 /// What is used in a month.
@@ -67,6 +75,12 @@ impl Load {
     pub(super) fn founding(jobs: u32) -> Self {
         let jobs = f64::from(jobs);
         Self { jobs, pieces: jobs * 30.0, ..Self::default() }
+    }
+
+    /// The same where nothing is kept: the piece of evidence is a plain object.
+    pub(super) fn founding_objects(jobs: u32) -> Self {
+        let load = Self::founding(jobs);
+        Self { objects: load.pieces, ..load }
     }
 
     /// The configured jobs. `tenko run` leaves a start and an end of each run.
@@ -104,21 +118,26 @@ fn runs(job: &Job, now: Timestamp) -> f64 {
 impl Usage {
     /// What a month takes in which nothing fails: each failure adds a GET, each notice a PUT.
     pub(super) fn of(load: Load, calls: Calls) -> Self {
+        if !calls.store {
+            return Self::of_objects(load, calls);
+        }
         let interval = MONTH.as_secs_f64() / calls.count;
         // What lies within the overlap is listed again.
         let listed = load.pieces * (1.0 + OVERLAP / interval);
         let pages = listed / 1000.0;
         let (evidence_days, roll_days) = calls.kept;
         let seconds = calls.seconds.unwrap_or_else(|| estimate(load.jobs, listed / calls.count));
+        // Who is cold finds the newest roll by a LIST and reads it, and the configuration. Who is warm has both, and looks
+        // whether the roll is still there.
+        let cold = if interval <= WARM { calls.count * (interval / AFRESH) } else { calls.count };
+        let warm = calls.count - cold;
         let roll = ROLL_BYTES.0 + ROLL_BYTES.1 * load.jobs;
         Self {
             evidence_puts: load.pieces,
             evidence_gb: load.pieces / 30.0 * evidence_days * EVIDENCE_BYTES / GB,
-            // The newest roll is found by a LIST, and so is new evidence.
-            lists: calls.count * 2.0 + pages,
-            // The roll, and the configuration.
-            gets: calls.count * 2.0,
-            heads: load.objects * (load.waited / interval).max(1.0),
+            lists: calls.count + pages + cold,
+            gets: cold * 2.0,
+            heads: load.objects * (load.waited / interval).max(1.0) + warm,
             roll_puts: calls.count,
             roll_gb: calls.count * DAY / MONTH.as_secs_f64() * roll_days * roll / GB,
             calls: calls.count,
@@ -129,9 +148,31 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// Where nothing is kept: each call asks for the object of each job, and for nothing else.
+    fn of_objects(load: Load, calls: Calls) -> Self {
+        let seconds = calls.seconds.unwrap_or_else(|| estimate(load.jobs, 0.0));
+        Self {
+            evidence_puts: load.pieces,
+            evidence_gb: load.pieces / 30.0 * calls.kept.0 * OBJECT_BYTES / GB,
+            heads: load.jobs * calls.count,
+            calls: calls.count,
+            gb_seconds: calls.count * calls.memory * seconds,
+            log_gb: calls.count * LOG_BYTES / GB,
+            alarms: 3.0,
+            ..Self::default()
+        }
+    }
+}
+
 /// How long a cold call takes: to start and to connect, to list, to judge.
 fn estimate(jobs: f64, listed: f64) -> f64 {
     0.3 + 0.1 * listed / 1000.0 + 50e-6 * jobs
+}
+
+/// For how many days a roll is kept, where nobody says otherwise: it takes more room, the more often there is a new one.
+pub(super) fn roll_days(calls: f64) -> i64 {
+    if calls > MONTH.as_secs_f64() / AFRESH + 1.0 { 7 } else { 14 }
 }
 
 /// How many calls a month has that come at this interval.
