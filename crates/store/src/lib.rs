@@ -18,12 +18,16 @@ pub mod memory;
 mod object;
 pub mod open;
 pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -39,6 +43,8 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
@@ -98,6 +104,13 @@ pub trait Store: Debug + Send + Sync {
 
     /// The newest roll; the empty one with version 0 if there is none.
     async fn load(&self) -> Result<Snapshot>;
+
+    /// The roll for whoever decides on it and commits: the newest, or the one that was the newest when this process last
+    /// looked, if it is still there. Whether it is the newest shows when it is committed on; after [`Commit::Lost`] it is read
+    /// anew. Where reading costs less than finding out, as in buckets, this spares the latter.
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.load().await
+    }
 
     /// Replaces the roll of version `base` by `roll`, in which `changes` changed. However many try, one wins; the
     /// others get [`Commit::Lost`], and nothing of theirs is kept. What was committed is durable.

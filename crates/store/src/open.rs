@@ -15,6 +15,8 @@ use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::Objects;
 use crate::object::s3;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Address, PostgresStore};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
@@ -39,7 +41,7 @@ impl OpenOptions {
     }
 }
 
-/// Opens the store that a URL names. Nothing is asked of a bucket yet.
+/// Opens the store that a URL names. Nothing is asked of a bucket or a database server yet.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
@@ -50,6 +52,11 @@ pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
         Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
         Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options)?))),
+        #[cfg(feature = "postgres")]
+        Target::Postgres(address) => {
+            choose_cryptography();
+            Ok(Arc::new(PostgresStore::at(*address)))
+        }
     }
 }
 
@@ -59,6 +66,33 @@ pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
 /// [`ErrorKind::Config`] with what is wrong.
 pub fn check_url(url: &str) -> Result<()> {
     Target::parse(url).map(drop)
+}
+
+/// Which tables a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Their version; 0 if there are none yet.
+    pub found: i32,
+    /// The version that this Tenko writes.
+    pub current: i32,
+}
+
+/// Which tables the store at a URL has, without changing any; `None` for stores without tables.
+///
+/// # Errors
+/// [`ErrorKind::Config`] if the URL names no store, [`ErrorKind::Newer`] if a newer Tenko wrote the tables.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(clippy::unused_async, reason = "a database that is elsewhere is asked")
+)]
+pub async fn tables(url: &str) -> Result<Option<Tables>> {
+    let (found, current) = match Target::parse(url)? {
+        Target::Sqlite(path) => SqliteStore::versions(&path)?,
+        #[cfg(feature = "postgres")]
+        Target::Postgres(address) => PostgresStore::at(*address).versions().await?,
+        Target::Memory | Target::Directory(_) | Target::Bucket(_) => return Ok(None),
+    };
+    Ok(Some(Tables { found, current }))
 }
 
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
@@ -85,7 +119,7 @@ pub fn open_here(url: &str) -> Option<Result<Here>> {
         #[cfg(feature = "sqlite")]
         Ok(Target::Sqlite(path)) => Some(sqlite::Opened::new(&path).map(Place::Sqlite).map(Here)),
         Ok(Target::Directory(root)) => Some(Ok(Here(Place::Directory(root)))),
-        Ok(Target::Memory | Target::Bucket(_)) => None,
+        Ok(_) => None,
         Err(error) => Some(Err(error)),
     }
 }
@@ -161,12 +195,15 @@ pub async fn presign(
     let Target::Bucket(bucket) = Target::parse(url)? else {
         return Err(wrong(url).because("only requests to a bucket of S3 can be signed"));
     };
-    drop(rustls::crypto::ring::default_provider().install_default());
+    choose_cryptography();
     s3::presign(&bucket, &options.environment(), key, upload, valid_for).await
 }
 
 /// A URL as it may be shown: without user, password and whatever stands behind the question mark.
 pub fn redact_url(url: &str) -> String {
+    if is_of_database(url) {
+        return redact_database(url);
+    }
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     match shown.split_once("://") {
         Some((scheme, rest)) => {
@@ -178,10 +215,32 @@ pub fn redact_url(url: &str) -> String {
     }
 }
 
+fn is_of_database(url: &str) -> bool {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
+}
+
+/// Passwords hold anything, be it written as it should or not: where it is not clear which part one is, nothing is shown.
+fn redact_database(url: &str) -> String {
+    let unclear = "postgres://...".to_owned();
+    let Ok(parsed) = Url::parse(url) else { return unclear };
+    let rest = &url[url.find("://").map_or(0, |at| at + 3)..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if rest[authority.len()..].contains('@') {
+        return unclear;
+    }
+    let port = parsed.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())
+}
+
 fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>> {
+    choose_cryptography();
+    bucket::connect(bucket, &options.environment(), options.per_request)
+}
+
+fn choose_cryptography() {
     // Whoever was first has chosen for the process.
     drop(rustls::crypto::ring::default_provider().install_default());
-    bucket::connect(bucket, &options.environment(), options.per_request)
 }
 
 /// What a URL names.
@@ -191,6 +250,8 @@ enum Target {
     Sqlite(PathBuf),
     Directory(PathBuf),
     Bucket(BucketUrl),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<Address>),
 }
 
 impl Target {
@@ -207,12 +268,18 @@ impl Target {
             Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(Box::new(Address::parse(url)?))),
+            #[cfg(not(feature = "postgres"))]
+            Some("postgres" | "postgresql") => Err(wrong(url)
+                .because("this build of Tenko has no PostgreSQL")
+                .hint("build it with --features postgres, or choose another store")),
             _ => Err(unknown(url, scheme.as_deref())),
         }
     }
 }
 
-const SCHEMES: [&str; 6] = ["s3", "gs", "az", "file", "sqlite", "memory"];
+const SCHEMES: [&str; 7] = ["s3", "gs", "az", "file", "sqlite", "postgres", "memory"];
 
 fn wrong(url: &str) -> StoreError {
     StoreError::new(ErrorKind::Config, format!("{:?} is no URL of a store", redact_url(url)))
@@ -239,7 +306,7 @@ fn path_of(url: &str, scheme: &str) -> Result<PathBuf> {
 }
 
 fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
-    let list = "it may begin with s3://, gs://, az://, file:///, sqlite:///, or be memory:";
+    let list = "it may begin with s3://, gs://, az://, file:///, sqlite:///, postgres://, or be memory:";
     let Some(scheme) = scheme else {
         let hint =
             if url.starts_with('/') { format!("did you mean file://{url}? {list}") } else { list.to_owned() };
@@ -250,6 +317,7 @@ fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
         "gcs" | "google" => Some("gs"),
         "azure" | "abfs" | "abfss" | "adl" => Some("az"),
         "sqlite3" | "sql" | "db" => Some("sqlite"),
+        "pg" | "psql" | "pgsql" => Some("postgres"),
         "mem" => Some("memory"),
         "dir" | "path" => Some("file"),
         _ => SCHEMES.into_iter().find(|known| known.starts_with(scheme) || scheme.starts_with(known)),

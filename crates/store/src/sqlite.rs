@@ -15,6 +15,9 @@ mod live;
 mod nodes;
 mod once;
 mod outbox;
+#[cfg(test)]
+mod plan_tests;
+mod portable;
 mod readers;
 mod rolls;
 mod schema;
@@ -31,6 +34,7 @@ use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
 use crate::live::Live;
+use crate::portable::Portable;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
 use file::File;
 use readers::Readers;
@@ -67,6 +71,15 @@ impl SqliteStore {
         let writer = Writer::start(&file, connection)?;
         let (readers, watch) = (Arc::new(Readers::new(&file)), Arc::new(Watch::new(&file)));
         Ok(Self { file, readers, writer, watch })
+    }
+
+    /// The version of the tables in the file at `path`, 0 if there are none, and the one that this Tenko writes. Nothing
+    /// is changed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn versions(path: &Path) -> Result<(i32, i32)> {
+        schema::versions(&File::new(path))
     }
 
     /// Reads on a connection of its own, so that it waits for no writer and no writer waits for it.
@@ -156,6 +169,10 @@ impl Store for SqliteStore {
                 return Ok(all);
             }
         }
+    }
+
+    fn portable(&self) -> Option<&dyn Portable> {
+        Some(self)
     }
 
     fn live(&self) -> Option<&dyn Live> {

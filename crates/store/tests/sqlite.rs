@@ -26,12 +26,6 @@ async fn fresh() -> Fresh {
 
 tenko_store::conformance_tests!(fresh, Suite::default());
 
-mod kept_by_servers {
-    use super::*;
-
-    tenko_store::live_tests!(fresh, Suite::default());
-}
-
 fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tenko.db");

@@ -45,6 +45,8 @@ pub enum Command {
     Ping(Box<command::ping::Ping>),
     Check(command::check::Check),
     Watch(command::watch::Watch),
+    #[cfg(feature = "server")]
+    Serve(command::serve::Serve),
     Jobs(command::jobs::Jobs),
     Show(command::show::Show),
     Log(command::log::Log),
@@ -54,6 +56,10 @@ pub enum Command {
     Forget(command::pause::Forget),
     Schedule(command::schedule::Preview),
     Flush(command::flush::Flush),
+    Key(command::key::Key),
+    Backup(command::backup::Backup),
+    Restore(command::backup::Restore),
+    Migrate(command::migrate::Migrate),
     Notify(command::notify::Notify),
     Config(command::config::ConfigCommand),
     #[cfg(feature = "aws-setup")]

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
+mod addresses;
 #[cfg(feature = "aws-setup")]
 pub mod aws;
+pub mod backup;
 pub mod check;
 pub mod config;
 pub mod flush;
@@ -9,12 +11,17 @@ pub mod gaps;
 pub mod help;
 pub mod init;
 pub mod jobs;
+mod kept;
+pub mod key;
 pub mod log;
+pub mod migrate;
 pub mod notify;
 pub mod pause;
 pub mod ping;
 pub mod run;
 pub mod schedule;
+#[cfg(feature = "server")]
+pub mod serve;
 mod setup;
 pub mod show;
 pub mod watch;
@@ -33,6 +40,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Run(run) => Ok(run.execute(&common)),
         Command::Flush(flush) => flush.execute(&common),
         Command::Ping(ping) => ping.execute(&common),
+        #[cfg(feature = "server")]
+        Command::Serve(serve) => serve.execute(&common),
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
@@ -51,6 +60,10 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 Command::Pause(pause) => pause.execute(&common).await,
                 Command::Resume(resume) => resume.execute(&common).await,
                 Command::Forget(forget) => forget.execute(&common).await,
+                Command::Backup(backup) => backup.execute(&common).await,
+                Command::Restore(restore) => restore.execute(&common).await,
+                Command::Migrate(migrate) => migrate.execute(&common).await,
+                Command::Key(key) => key.execute(&common).await,
                 Command::Notify(notify) => notify.execute(&common).await,
                 Command::Run(_)
                 | Command::Ping(_)
@@ -62,6 +75,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
                 #[cfg(feature = "aws-setup")]
                 Command::Aws(_) => Ok(ExitCode::SUCCESS),
+                #[cfg(feature = "server")]
+                Command::Serve(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }

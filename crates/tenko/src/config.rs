@@ -44,13 +44,15 @@ use crate::notify::options::ChannelConfig;
 use crate::secret::Secret;
 
 pub use example::example;
+pub use ipnet::IpNet;
 pub use nearest::nearest;
 pub use object::{Keys, PlainObject, TemplateError};
 pub use pending::Pending;
 pub use problem::ConfigErrors;
 pub use schema::schema;
 pub use server::{
-    MailOptions, MetricsOptions, SaidError, ServerOptions, TlsFiles, listen_address, prefix, public_url,
+    ListenAt, MailOptions, MetricsOptions, SaidError, ServerOptions, TlsFiles, listen_at, prefix, public_url,
+    tcp_address,
 };
 pub use show::show;
 

@@ -12,6 +12,8 @@ pub mod http;
 pub mod http_client;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(feature = "server")]
+pub mod metrics;
 pub mod notify;
 pub mod place;
 pub mod printer;

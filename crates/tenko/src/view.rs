@@ -60,6 +60,9 @@ pub struct JobDetail {
     pub answers: Vec<AnswerView>,
     /// The newest flips, oldest first.
     pub flips: Vec<Flip>,
+    /// The URL under which it is pinged, where a server is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_url: Option<String>,
 }
 
 /// The end of a run.
@@ -144,6 +147,7 @@ pub fn detail(wanted: &Job, state: Option<&JobState>, roll: &Roll, now: Timestam
         last_fail: state.and_then(|state| state.last_fail),
         answers: state.map(|state| state.tail.iter().map(AnswerView::from).collect()).unwrap_or_default(),
         flips: state.map(|state| state.flips.clone()).unwrap_or_default(),
+        ping_url: None,
     }
 }
 
@@ -215,6 +219,7 @@ pub fn detail_text(detail: &JobDetail, now: Timestamp) -> String {
     add("limits", Some(limits.join(", ")));
     let tells = if detail.channels.is_empty() { "nobody".into() } else { detail.channels.join(", ") };
     add("tells", Some(tells));
+    add("ping URL", detail.ping_url.clone());
     add("runbook", detail.runbook.clone());
     add("expected from", detail.expected_from.map(moment));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::columns::moment;
 use super::entries::slug;
+use super::evidence::job_id;
 use super::writer::Desk;
 use crate::live::Key;
 
@@ -61,6 +62,20 @@ pub(super) fn give(
     }
     let now = jobs.iter().map(|job| address_of(connection, job));
     Ok(Ok(now.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect()))
+}
+
+/// All addresses.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<(Slug, Uuid)>> {
+    let sql = "select j.slug, a.address from addresses a join jobs j on j.id = a.job order by a.address";
+    let mut select = connection.prepare_cached(sql)?;
+    let found = select.query_map([], |row| Ok((slug(row.get_ref(0)?)?, Uuid::from_bytes(row.get(1)?))))?;
+    found.collect()
+}
+
+/// Gives a job an address.
+pub(super) fn keep(connection: &Connection, job: &Slug, address: Uuid) -> rusqlite::Result<()> {
+    let sql = "insert into addresses (address, job) values (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![address.as_bytes(), job_id(connection, job)?]).map(drop)
 }
 
 /// Keeps a key, in place of one of the same purpose and name.

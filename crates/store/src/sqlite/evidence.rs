@@ -205,14 +205,18 @@ pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Resu
     statement.query_row(params, |row| Pieces::default().read_whole(row)).optional()
 }
 
+/// Finds evidence that nobody has heard.
+pub(super) fn unheard_sql() -> String {
+    format!(
+        "select {COLUMNS}, {REPORT} from unheard u cross join {TABLES} {REPORTS}
+         where e.seq = u.seq order by u.seq limit ?1"
+    )
+}
+
 /// Evidence that nobody has heard, the oldest first, with reports, and the numbers of all that was read. What can't be
 /// understood is only among the numbers.
 pub(super) fn unheard(connection: &Connection, most: usize) -> rusqlite::Result<(Vec<i64>, Vec<Evidence>)> {
-    let sql = format!(
-        "select {COLUMNS}, {REPORT} from unheard u cross join {TABLES} {REPORTS}
-         where e.seq = u.seq order by u.seq limit ?1"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&unheard_sql())?;
     let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
     let (mut numbers, mut found, mut pieces) = (Vec::new(), Vec::new(), Pieces::default());
     while let Some(row) = rows.next()? {
@@ -223,6 +227,28 @@ pub(super) fn unheard(connection: &Connection, most: usize) -> rusqlite::Result<
         }
     }
     Ok((numbers, found))
+}
+
+/// All evidence in the order in which it was added, with reports, and whether it was heard. What can't be understood is
+/// left out, and said.
+pub(super) fn all(
+    connection: &Connection,
+    give: &mut dyn FnMut(Evidence, bool) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "select {COLUMNS}, {REPORT}, u.seq is null from {TABLES} {REPORTS}
+         left join unheard u on u.seq = e.seq order by e.seq"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut pieces = Pieces::default();
+    while let Some(row) = rows.next()? {
+        match pieces.read_whole(row) {
+            Ok(piece) => give(Evidence { key: None, ..piece }, row.get(11)?)?,
+            Err(error) => tracing::warn!(%error, "evidence can't be understood and is left out"),
+        }
+    }
+    Ok(())
 }
 
 /// Notes that evidence was heard.
@@ -236,13 +262,14 @@ pub(super) fn hear_up_to(connection: &Connection, last: i64) -> rusqlite::Result
     connection.prepare_cached("delete from unheard where seq <= ?1")?.execute([last]).map(drop)
 }
 
+pub(super) const HEARD: &str = "select coalesce(
+    (select min(seq) - 1 from unheard),
+    (select seq from sqlite_sequence where name = 'evidence'),
+    0)";
+
 /// The number before the oldest evidence that nobody has heard; the newest, if all was heard.
 pub(super) fn heard(connection: &Connection) -> rusqlite::Result<i64> {
-    let sql = "select coalesce(
-        (select min(seq) - 1 from unheard),
-        (select seq from sqlite_sequence where name = 'evidence'),
-        0)";
-    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+    connection.prepare_cached(HEARD)?.query_row([], |row| row.get(0))
 }
 
 /// Reads evidence row by row.

@@ -48,6 +48,16 @@ fn all(connection: &Connection) -> rusqlite::Result<Vec<Seen>> {
     found.collect()
 }
 
+/// When anybody was last there.
+pub(super) fn last_seen(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(all(connection)?.last().map(|node| node.at))
+}
+
+/// Notes that somebody was there once, and left.
+pub(super) fn note_gone(connection: &Connection, at: Timestamp) -> rusqlite::Result<()> {
+    note(connection, &Node { id: Uuid::new_v4(), name: String::new() }, at, true)
+}
+
 /// Whether anybody attends.
 pub(super) fn anybody(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     Ok(all(connection)?.iter().any(|node| node.attends(now)))

@@ -85,8 +85,13 @@ pub(super) fn keep_all(connection: &Connection, rows: &[Row]) -> rusqlite::Resul
 
 /// Makes the table hold these items of a job, and no others of it, in this order.
 pub(super) fn keep_of_job(connection: &Connection, job: i64, rows: &[Row]) -> rusqlite::Result<()> {
-    let stored = stored(connection, &format!("{STORED} where job = ?1"), [job])?;
+    let stored = stored(connection, &stored_of_job(), [job])?;
     keep(connection, stored, rows)
+}
+
+/// Finds where the items of a job are stored.
+pub(super) fn stored_of_job() -> String {
+    format!("{STORED} where job = ?1")
 }
 
 /// Where items are stored, and what of them.
@@ -124,7 +129,8 @@ fn keep(connection: &Connection, mut stored: Places, rows: &[Row]) -> rusqlite::
     Ok(())
 }
 
-fn insert(connection: &Connection, position: i64, row: &Row) -> rusqlite::Result<()> {
+/// Adds an item at its place.
+pub(super) fn insert(connection: &Connection, position: i64, row: &Row) -> rusqlite::Result<()> {
     let sql =
         "insert into outbox (position, notice, item, job, channel, ready_at) values (?1, ?2, ?3, ?4, ?5, ?6)";
     let job = job_id(connection, &row.job)?;

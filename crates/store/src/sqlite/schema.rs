@@ -38,6 +38,18 @@ pub(super) fn open(file: &File) -> Result<Connection> {
     if state.is_current() { Ok(connection) } else { migrate(connection, file) }
 }
 
+/// The version of the tables in a file, and the one that this Tenko writes. Nothing is changed.
+pub(super) fn versions(file: &File) -> Result<(i32, i32)> {
+    if !file.path().exists() {
+        return Ok((0, VERSION));
+    }
+    let connection = match connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        Err(error) if error.kind() == ErrorKind::Denied => as_it_lies(file)?,
+        connected => connected?,
+    };
+    Ok((look(&connection, file)?.version, VERSION))
+}
+
 /// A connection to read with.
 #[derive(Debug)]
 pub(super) struct ToRead {

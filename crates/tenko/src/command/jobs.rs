@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Serialize;
+use tenko_core::Slug;
 
+use super::addresses;
 use super::check::counted;
 use super::setup::{Known, Setup};
 use crate::cli::Common;
@@ -21,6 +23,9 @@ pub struct Jobs {
     /// Print JSON
     #[arg(long, env = "TENKO_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
+    /// Print the ping URL of each job, for a store that servers keep
+    #[arg(long, env = "TENKO_URLS", value_parser = BoolishValueParser::new())]
+    urls: bool,
 }
 
 #[derive(Serialize)]
@@ -33,7 +38,12 @@ struct Listing {
 impl Jobs {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
-        let known = Setup::load(common)?.known().await?;
+        let setup = Setup::load(common)?;
+        let known = setup.known().await?;
+        if self.urls {
+            let jobs: Vec<Slug> = known.jobs.keys().cloned().collect();
+            return addresses::list(&setup, &known.store, &jobs, self.json).await;
+        }
         let view = |(slug, job)| view::job(job, known.roll.states.get(slug), &known.roll, known.now);
         let jobs: Vec<JobView> = known.jobs.iter().map(view).collect();
         if self.json {

@@ -1,17 +1,20 @@
 //! `tenko notify`: tries a channel, and shows what could not be delivered.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use tenko_core::outbox::{Batch, Delivery, Status};
+use tenko_core::outbox::{Batch, Delivery, Outbox, Status};
 use tenko_core::roll::Changes;
-use tenko_core::{ChannelName, Notice, Slug};
-use tenko_store::Commit;
+use tenko_core::{ChannelName, Notice, Roll, Slug};
+use tenko_store::{Commit, SharedStore};
 use uuid::Uuid;
 
-use super::{Setup, check};
+use super::{Setup, check, kept};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::notify::Channels;
@@ -112,28 +115,66 @@ async fn settle(setup: &Setup, id: Option<Uuid>, dismiss: bool) -> Result<ExitCo
     let store = setup.open_store().await?;
     loop {
         let snapshot = store.load().await?;
-        let mut roll = snapshot.roll;
-        let before = roll.outbox.dead().count();
-        let now = Timestamp::now();
-        let wanted = |notice: Uuid| id.is_none_or(|id| id == notice);
-        if dismiss {
-            let keep = |status: &Status, notice| !(matches!(status, Status::Dead { .. }) && wanted(notice));
-            roll.outbox.items.retain(|item| keep(&item.status, item.notice.id));
-        } else {
-            for item in roll.outbox.items.iter_mut().filter(|item| wanted(item.notice.id)) {
-                item.revive(now);
-            }
-        }
-        let settled = before - roll.outbox.dead().count();
+        let (mut roll, now) = (snapshot.roll, Timestamp::now());
+        let jobs = jobs_of_dead(&roll.outbox, id);
+        let mut settled = settle_in(&mut roll.outbox, id, dismiss, now);
         if settled == 0 {
             return Err(none_dead(id));
         }
-        if let Commit::Won(_) = store.commit(snapshot.version, &roll, &Changes::default()).await? {
+        let done = match store.commit(snapshot.version, &roll, &Changes::default()).await? {
+            Commit::Won(_) => true,
+            Commit::Lost => false,
+            Commit::Kept => {
+                settled = settle_with_server(&store, jobs, id, dismiss, now).await?;
+                settled > 0
+            }
+        };
+        if done {
             let what = if dismiss { "dismissed" } else { "to be tried again in the next roll call" };
             printer::print(&format!("{} {what}\n", check::counted(settled)))?;
             return Ok(ExitCode::SUCCESS);
         }
     }
+}
+
+fn jobs_of_dead(outbox: &Outbox, id: Option<Uuid>) -> Vec<Slug> {
+    let dead = outbox.dead().filter(|item| id.is_none_or(|id| id == item.notice.id));
+    let jobs: BTreeSet<Slug> = dead.map(|item| item.notice.job.clone()).collect();
+    jobs.into_iter().collect()
+}
+
+/// Says how many were settled.
+fn settle_in(outbox: &mut Outbox, id: Option<Uuid>, dismiss: bool, now: Timestamp) -> usize {
+    let before = outbox.dead().count();
+    let wanted = |notice: Uuid| id.is_none_or(|id| id == notice);
+    if dismiss {
+        let keep = |status: &Status, notice| !(matches!(status, Status::Dead { .. }) && wanted(notice));
+        outbox.items.retain(|item| keep(&item.status, item.notice.id));
+    } else {
+        for item in outbox.items.iter_mut().filter(|item| wanted(item.notice.id)) {
+            item.revive(now);
+        }
+    }
+    before - outbox.dead().count()
+}
+
+async fn settle_with_server(
+    store: &SharedStore,
+    jobs: Vec<Slug>,
+    id: Option<Uuid>,
+    dismiss: bool,
+    now: Timestamp,
+) -> Result<usize, CommandError> {
+    let Some(live) = store.live() else { return Ok(0) };
+    let settled = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&settled);
+    let deciding = move |roll: &mut Roll| {
+        let count = settle_in(&mut roll.outbox, id, dismiss, now);
+        told.store(count, Ordering::Relaxed);
+        (count > 0).then(Vec::new)
+    };
+    kept::change(live, jobs, Vec::new(), now, deciding).await?;
+    Ok(settled.load(Ordering::Relaxed))
 }
 
 fn none_dead(id: Option<Uuid>) -> CommandError {

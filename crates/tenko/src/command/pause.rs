@@ -1,8 +1,6 @@
 //! `tenko pause`, `resume` and `forget`: what people decide about a job.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -10,9 +8,8 @@ use tenko_core::roll::Changes;
 use tenko_core::state::Flip;
 use tenko_core::{Job, JobState, Roll, Slug};
 use tenko_store::Commit;
-use tenko_store::live::{By, Case, Decided, Entry, Kept, Wanted};
 
-use super::{Known, Setup};
+use super::{Known, Setup, kept};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::printer;
@@ -121,35 +118,17 @@ async fn change(
     Err(CommandError::could_not_tell(format!("can't change {name}: {TRIES} times a roll call was quicker")))
 }
 
-/// The same where a server keeps the store: in one transaction with what is kept of the job.
+/// The same where a server keeps the store.
 async fn change_with_server(
     known: &Known,
     slug: &Slug,
     decide: impl Fn(&Job, &mut Roll, Timestamp) -> Option<Option<Flip>> + Send + 'static,
 ) -> Result<bool, CommandError> {
     let Some(live) = known.store.live() else { return Ok(false) };
-    let (job, gaps) = (known.jobs[slug].clone(), known.snapshot.roll.gaps.clone());
-    let changed = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&changed);
-    let now = Timestamp::now();
-    let deciding = move |case: Case| {
-        let mut roll = Roll { gaps: gaps.clone(), ..Roll::default() };
-        for (slug, entry) in case.entries {
-            roll.outbox.items.extend(entry.items);
-            roll.states.extend(entry.state.map(|state| (slug.clone(), state)));
-            roll.declarations.extend(entry.declaration.map(|said| (slug, said)));
-        }
-        let Some(flip) = decide(&job, &mut roll, now) else { return Decided::default() };
-        told.store(true, Ordering::Relaxed);
-        let entry = Entry {
-            state: roll.states.remove(&job.slug),
-            declaration: roll.declarations.remove(&job.slug),
-            items: roll.outbox.items,
-        };
-        let wake_at = entry.state.as_ref().and_then(|state| state.look_again_at);
-        let flips = flip.map(|flip| (job.slug.clone(), flip)).into_iter().collect();
-        Decided { kept: vec![Kept { job: job.slug.clone(), entry, wake_at }], flips, ..Decided::default() }
+    let (job, gaps, now) = (known.jobs[slug].clone(), known.snapshot.roll.gaps.clone(), Timestamp::now());
+    let deciding = move |roll: &mut Roll| {
+        let flip = decide(&job, roll, now)?;
+        Some(flip.map(|flip| (job.slug.clone(), flip)).into_iter().collect())
     };
-    live.decide(By::Tool, Wanted::Jobs(vec![slug.clone()]), now, Box::new(deciding)).await?;
-    Ok(changed.load(Ordering::Relaxed))
+    kept::change(live, vec![slug.clone()], gaps, now, deciding).await
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::Setup;
+use super::{Setup, addresses};
 use crate::cli::Common;
 use crate::error::CommandError;
 use crate::{printer, view};
@@ -24,9 +24,15 @@ pub struct Show {
 impl Show {
     /// Does it.
     pub async fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
-        let known = Setup::load(common)?.known().await?;
+        let setup = Setup::load(common)?;
+        let known = setup.known().await?;
         let (job, state) = known.job(&self.job)?;
-        let detail = view::detail(job, state, &known.roll, known.now);
+        let mut detail = view::detail(job, state, &known.roll, known.now);
+        // Where nobody said under which URL a server is reached, there probably is none.
+        if setup.config.server.url.is_some() && known.store.live().is_some() {
+            let job = std::slice::from_ref(&job.slug);
+            detail.ping_url = addresses::urls(&setup, &known.store, job).await?.into_values().next();
+        }
         if self.json {
             printer::print_json(&detail)?;
         } else {

@@ -96,7 +96,7 @@ static SERVER: &[Key] = &[
     key(
         "listen",
         Form::Texts,
-        "Where it listens: ADDRESS:PORT, or :PORT for all addresses. Several as a list. Default: 127.0.0.1:8000.",
+        "Where it listens: ADDRESS:PORT, :PORT for all addresses, or unix:/PATH. Several as a list. Default: 127.0.0.1:8000.",
     ),
     key(
         "url",
@@ -137,7 +137,7 @@ static SERVER: &[Key] = &[
     key(
         "rate_limit",
         Form::Number(1, MOST_PINGS),
-        "How many pings a minute are accepted with one key. Default: any number.",
+        "How many pings a minute are accepted for one job. Default: any number.",
     ),
     key(
         "created_jobs_limit",

@@ -1,6 +1,7 @@
 //! What `tenko serve` may be told: where it listens, who may ping, and what it lets pass.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use crate::secret::Secret;
 pub(super) mod reading;
 mod said;
 
-pub use said::{SaidError, listen_address, prefix, public_url};
+pub use said::{SaidError, listen_at, prefix, public_url, tcp_address};
 
 /// What concerns `tenko serve`.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Where it listens for HTTP; at least one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAt>,
     /// The URL under which others reach it; it ends in `/`. Without it, the first address at which it listens.
     pub url: Option<Url>,
     /// The keys that may stand in ping URLs, by name. More of them may be kept by the store.
@@ -37,7 +38,7 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// How many of one address, those of trusted proxies apart.
     pub max_connections_per_address: usize,
-    /// How many pings a minute are accepted with one key; any number, if `None`.
+    /// How many pings a minute are accepted for one job; any number, if `None`.
     pub rate_limit: Option<u32>,
     /// How many jobs may exist because pings created them.
     pub created_jobs_limit: usize,
@@ -47,6 +48,24 @@ pub struct ServerOptions {
     pub mail: Option<MailOptions>,
     /// Its metrics, if it shows any.
     pub metrics: Option<MetricsOptions>,
+}
+
+/// Where to listen for HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAt {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Where the certificate and its key lie: files of PEM, read at the start and again on HUP.
@@ -85,7 +104,7 @@ impl Default for MetricsOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8000))],
+            listen: vec![ListenAt::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8000)))],
             url: None,
             ping_keys: BTreeMap::new(),
             trusted_proxies: Vec::new(),
@@ -107,7 +126,11 @@ impl ServerOptions {
     /// The URL under which others reach it, as far as anybody said; it ends in `/`.
     pub fn base_url(&self) -> String {
         let protocol = if self.tls.is_some() { "https" } else { "http" };
-        let here = || self.listen.first().map(|address| format!("{protocol}://{address}/"));
+        let tcp = |at: &ListenAt| match at {
+            ListenAt::Tcp(address) => Some(format!("{protocol}://{address}/")),
+            ListenAt::Unix(_) => None,
+        };
+        let here = || self.listen.iter().find_map(tcp);
         self.url.as_ref().map(Url::to_string).or_else(here).unwrap_or_default()
     }
 }

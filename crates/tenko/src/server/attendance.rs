@@ -31,6 +31,12 @@ impl Keys {
         of_purpose.filter(same).last().map(|key| key.name.clone())
     }
 
+    /// SHA-256 of each key for a purpose.
+    pub fn hashes(&self, purpose: &str) -> Vec<[u8; 32]> {
+        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().filter(|key| key.purpose == purpose).map(|key| key.hash).collect()
+    }
+
     fn replace(&self, keys: Vec<Key>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::attendance::Keys;
 use super::judge::{Grounds, Sitting};
 use super::roster::Roster;
+use super::sources::Sources;
 use super::status::Status;
 use super::steady::Steady;
 use crate::checker::Clock as _;
@@ -30,6 +31,7 @@ pub(super) struct Desk {
     pub(super) channels: Channels,
     pub(super) status: Arc<Status>,
     pub(super) keys: Arc<Keys>,
+    pub(super) sources: Arc<Sources>,
     /// There is something to deliver.
     pub(super) to_deliver: Notify,
     /// A deadline is nearer than whoever sleeps until the next one knows.
@@ -66,6 +68,7 @@ impl Desk {
             channels,
             status: Arc::default(),
             keys: Arc::default(),
+            sources: Arc::default(),
             to_deliver: Notify::new(),
             nearer: Notify::new(),
             to_survey: Notify::new(),

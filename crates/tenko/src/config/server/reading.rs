@@ -33,7 +33,7 @@ pub(in crate::config) fn server(
     let default = ServerOptions::default();
     let count = |key, most| Some(usize::try_from(read::number(table, key, 1, most)?).unwrap_or(usize::MAX));
     ServerOptions {
-        listen: several(reading, table, "listen", said::listen_address).unwrap_or(default.listen),
+        listen: several(reading, table, "listen", said::listen_at).unwrap_or(default.listen),
         url: one(reading, table, "url", said::public_url),
         ping_keys: ping_keys(reading, table, references),
         trusted_proxies: several(reading, table, "trusted_proxies", said::prefix).unwrap_or_default(),
@@ -180,7 +180,7 @@ fn mail(reading: &mut Reading<'_>, table: &DeTable<'_>) -> Option<MailOptions> {
     for key in missing {
         reading.error(span(table, "mail"), format!("mail has no {key}"), hint);
     }
-    let listen: Option<SocketAddr> = one(reading, inner, "listen", said::listen_address);
+    let listen: Option<SocketAddr> = one(reading, inner, "listen", said::tcp_address);
     let domain = read::text(inner, "domain").and_then(|said| {
         let is_part =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

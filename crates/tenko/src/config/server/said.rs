@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use url::Url;
 
+use super::ListenAt;
+
 /// A value was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}: {hint}")]
@@ -15,11 +17,26 @@ pub struct SaidError {
     pub hint: &'static str,
 }
 
+/// Reads where to listen for HTTP: as [`tcp_address`], or `unix:/path`.
+///
+/// # Errors
+/// If it is none.
+pub fn listen_at(text: &str) -> Result<ListenAt, SaidError> {
+    match text.strip_prefix("unix:") {
+        None => tcp_address(text).map(ListenAt::Tcp),
+        Some(path) if path.starts_with('/') => Ok(ListenAt::Unix(path.into())),
+        Some(_) => Err(SaidError {
+            problem: "the path of this Unix socket does not begin with /",
+            hint: "write unix:/run/tenko/tenko.sock",
+        }),
+    }
+}
+
 /// Reads an address at which to listen: `127.0.0.1:8000`, `[::]:8000`, or `:8000` for all IPv6 and IPv4 addresses.
 ///
 /// # Errors
 /// If it is none.
-pub fn listen_address(text: &str) -> Result<SocketAddr, SaidError> {
+pub fn tcp_address(text: &str) -> Result<SocketAddr, SaidError> {
     let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let full = named.or_else(|| text.starts_with(':').then(|| format!("[::]{text}")));
     full.as_deref().unwrap_or(text).parse().map_err(|_| SaidError {
@@ -65,9 +82,11 @@ mod tests {
 
     #[test]
     fn addresses_prefixes_and_urls_are_read_as_people_write_them() {
-        let listen = |text| listen_address(text).map(|address| address.to_string());
+        let listen = |text| listen_at(text).map(|at| at.to_string());
         assert_eq!(listen(":80").as_deref(), Ok("[::]:80"));
         assert_eq!(listen("localhost:80").as_deref(), Ok("127.0.0.1:80"));
+        assert_eq!(listen("unix:/run/t.sock").as_deref(), Ok("unix:/run/t.sock"));
+        assert!(listen("unix:t.sock").is_err());
         assert!(listen("example.org:80").is_err());
         assert!(listen("127.0.0.1").is_err());
         assert!(prefix("10.0.0.0/8").unwrap().contains(&"10.9.9.9".parse::<IpAddr>().unwrap()));
