@@ -7,6 +7,8 @@ pub mod check;
 pub mod config;
 pub mod flush;
 pub mod gaps;
+#[cfg(feature = "server")]
+pub mod healthy;
 pub mod help;
 pub mod init;
 pub mod jobs;
@@ -41,6 +43,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Ping(ping) => ping.execute(&common),
         #[cfg(feature = "server")]
         Command::Serve(serve) => serve.execute(&common),
+        #[cfg(feature = "server")]
+        Command::Healthy(healthy) => healthy.execute(&common),
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
@@ -73,7 +77,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
                 #[cfg(feature = "server")]
-                Command::Serve(_) => Ok(ExitCode::SUCCESS),
+                Command::Serve(_) | Command::Healthy(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }
