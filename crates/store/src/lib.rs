@@ -22,6 +22,7 @@ pub mod portable;
 pub mod postgres;
 pub mod retry;
 pub mod spool;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
@@ -45,6 +46,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
 /// The result of asking a store.
@@ -71,6 +73,12 @@ pub trait Store: Debug + Send + Sync {
     /// Whether [`Store::news`] can overlook evidence of a sender whose clock is far off, so that
     /// [`Store::between`] is worth asking before a due counts as missed.
     fn may_overlook(&self) -> bool {
+        false
+    }
+
+    /// Whether all that it keeps ends with this process, so that what is not known may have been known before, and nobody
+    /// goes on from here.
+    fn forgets(&self) -> bool {
         false
     }
 

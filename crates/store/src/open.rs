@@ -17,6 +17,7 @@ use crate::object::objects::Objects;
 use crate::object::s3;
 #[cfg(feature = "postgres")]
 use crate::postgres::{Address, PostgresStore};
+#[cfg(feature = "sqlite")]
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
@@ -46,7 +47,8 @@ impl OpenOptions {
 /// [`ErrorKind::Config`] if the URL names no store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
     match Target::parse(url)? {
-        Target::Memory => Ok(Arc::new(MemoryStore::new())),
+        Target::Memory => Ok(Arc::new(MemoryStore::that_forgets())),
+        #[cfg(feature = "sqlite")]
         Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
         Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options)?))),
@@ -84,13 +86,17 @@ pub struct Tables {
     expect(clippy::unused_async, reason = "a database that is elsewhere is asked")
 )]
 pub async fn tables(url: &str) -> Result<Option<Tables>> {
-    let (found, current) = match Target::parse(url)? {
-        Target::Sqlite(path) => SqliteStore::versions(&path)?,
+    let versions: Option<(i32, i32)> = match Target::parse(url)? {
+        #[cfg(feature = "sqlite")]
+        Target::Sqlite(path) => Some(SqliteStore::versions(&path)?),
         #[cfg(feature = "postgres")]
-        Target::Postgres(address) => PostgresStore::at(*address).versions().await?,
-        Target::Memory | Target::Directory(_) | Target::Bucket(_) => return Ok(None),
+        Target::Postgres(address) => {
+            choose_cryptography();
+            Some(PostgresStore::at(*address).versions().await?)
+        }
+        Target::Memory | Target::Directory(_) | Target::Bucket(_) => None,
     };
-    Ok(Some(Tables { found, current }))
+    Ok(versions.map(|(found, current)| Tables { found, current }))
 }
 
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
@@ -105,6 +111,7 @@ pub struct Here(Place);
 
 #[derive(Debug)]
 enum Place {
+    #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Opened),
     Directory(PathBuf),
 }
@@ -113,6 +120,7 @@ enum Place {
 /// elsewhere.
 pub fn open_here(url: &str) -> Option<Result<Here>> {
     match Target::parse(url) {
+        #[cfg(feature = "sqlite")]
         Ok(Target::Sqlite(path)) => Some(sqlite::Opened::new(&path).map(Place::Sqlite).map(Here)),
         Ok(Target::Directory(root)) => Some(Ok(Here(Place::Directory(root)))),
         Ok(_) => None,
@@ -127,6 +135,7 @@ impl Here {
     /// As [`crate::Store::append`].
     pub fn append(self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
         match self.0 {
+            #[cfg(feature = "sqlite")]
             Place::Sqlite(opened) => opened.append(evidence),
             Place::Directory(root) => directory::append_now(&root, evidence),
         }
@@ -138,10 +147,10 @@ impl Here {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
-    match Target::parse(url)? {
-        Target::Directory(root) => Ok(Some(root)),
-        _ => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Directory(root) => Some(root),
+        _ => None,
+    })
 }
 
 /// A bucket of S3, and what all keys of a store in it begin with.
@@ -160,10 +169,10 @@ pub struct S3Place {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn s3_place(url: &str) -> Result<Option<S3Place>> {
-    match Target::parse(url)? {
-        Target::Bucket(bucket) => Ok(bucket.s3_place()),
-        _ => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Bucket(bucket) => bucket.s3_place(),
+        _ => None,
+    })
 }
 
 /// What a signed URL lets its holder do.
@@ -241,6 +250,7 @@ fn choose_cryptography() {
 /// What a URL names.
 enum Target {
     Memory,
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
     Directory(PathBuf),
     Bucket(BucketUrl),
@@ -254,6 +264,11 @@ impl Target {
         match scheme.as_deref() {
             Some("memory") if url.len() == "memory:".len() => Ok(Self::Memory),
             Some("memory") => Err(wrong(url).because("it takes no path").hint("write memory:")),
+            #[cfg(not(feature = "sqlite"))]
+            Some("sqlite") => Err(wrong(url).because("this build of Tenko has no SQLite").hint(
+                "build it with the feature sqlite, or name another store: file:///DIRECTORY, s3://BUCKET/PREFIX",
+            )),
+            #[cfg(feature = "sqlite")]
             Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),

@@ -4,6 +4,7 @@
 //! others read again. Nothing is kept between two calls but what is in the store, and a note on this machine of when
 //! the store could not be reached.
 
+mod afresh;
 mod deliver;
 mod known;
 mod objects;
@@ -244,13 +245,24 @@ impl Checker {
         }
         let mut members = self.members(&mut roll, &news.evidence).await?;
         members.warnings.extend(news.unreadable.iter().map(not_evidence));
+        let forgets = self.store.forgets();
+        if forgets {
+            afresh::expect(&mut members, &roll, now);
+        }
         let seen = match seen {
             Some(seen) => seen,
             None => objects::look(&self.config, &members.jobs, &roll, now).await,
         };
+        if forgets {
+            afresh::tell_at_once(&members, &seen, &mut roll, now);
+        }
         let evidence = news.evidence.iter().chain(&seen.evidence);
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
+        let first = roll.called_at.is_none();
         let mut called = call::call(&mut roll, roster, evidence, now);
+        if forgets && first {
+            afresh::without_the_past(&mut called.notices);
+        }
         called.changes.jobs.extend(members.declared);
         let unjudged = called.unjudged.iter();
         members.warnings.extend(unjudged.map(|slug| {

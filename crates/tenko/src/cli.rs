@@ -64,6 +64,7 @@ pub enum Command {
     Migrate(command::migrate::Migrate),
     Notify(command::notify::Notify),
     Config(command::config::ConfigCommand),
+    #[cfg(feature = "aws-setup")]
     Aws(command::aws::Aws),
     Completions(command::help::Completions),
     Man(command::help::Man),

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod addresses;
+#[cfg(feature = "aws-setup")]
 pub mod aws;
 pub mod backup;
 pub mod check;
@@ -48,6 +49,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
+        #[cfg(feature = "aws-setup")]
         Command::Aws(aws) => aws.execute(&common),
         Command::Completions(completions) => completions.execute(),
         Command::Man(man) => man.execute(),
@@ -73,11 +75,12 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Init(_)
                 | Command::Schedule(_)
                 | Command::Config(_)
-                | Command::Aws(_)
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
                 #[cfg(feature = "server")]
                 Command::Serve(_) | Command::Healthy(_) => Ok(ExitCode::SUCCESS),
+                #[cfg(feature = "aws-setup")]
+                Command::Aws(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }

@@ -4,6 +4,7 @@
 //! meaning?) and hyper; a request through `dispatch` to `ping`, which does its work without a router, or to an axum router.
 //! What a ping means is decided elsewhere: see [`Hears`](crate::server::intake::Hears).
 
+mod adapters;
 mod body;
 mod connection;
 mod connections;
@@ -21,6 +22,7 @@ mod rate;
 mod sender;
 mod server;
 mod tls;
+mod trace;
 mod watched;
 
 pub use figures::{Figures, Snapshot};

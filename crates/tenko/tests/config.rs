@@ -218,6 +218,18 @@ fn fault_83_names_that_differ_in_case_or_come_twice_are_refused() {
     assert!(channels.contains("error"), "{channels}");
 }
 
+/// Found by random edits: of a text with a bracket in the wrong place the reader makes a header of a value.
+#[test]
+fn what_slipped_into_the_place_of_a_headers_name_is_not_shown() {
+    let text = "[channels.both][slack = 5\nwebhook = { url = \"env:PAGER_URL\", headers = { A]uthorization = \"verysecret\" } }\"eker]\nheartbeat = { x = [\"verysecret\"] }\n";
+    let (config, errors) = read(text, true);
+    let errors = errors.unwrap().to_string();
+    assert!(!show(&config).contains("verysecret") && !errors.contains("verysecret"), "{errors}");
+    let meant = "[channels.a]\nwebhook = { url = \"env:PAGER_URL\", headers = { \"verysecret\" = \"x\", X-Api-Key = \"y\" } }\n";
+    let shown = show(&read(meant, false).0);
+    assert!(shown.contains("headers.\"***\"") && shown.contains("headers.\"X-Api-Key\""), "{shown}");
+}
+
 fn edited() -> impl Strategy<Value = String> {
     let seeds: Vec<_> = ["valid", "invalid"].into_iter().flat_map(samples).map(|(_, text)| text).collect();
     let snippets = [

@@ -43,7 +43,9 @@ impl Healthy {
                 printer::print("alive\n")?;
                 Ok(ExitCode::SUCCESS)
             }
-            Ok(false) => Err(CommandError::could_not_tell(format!("what answers at {at} is no server that lives"))),
+            Ok(false) => {
+                Err(CommandError::could_not_tell(format!("what answers at {at} is no server that lives")))
+            }
             Err(error) => Err(CommandError::could_not_tell(format!("nobody answers at {at}: {error}"))),
         }
     }

@@ -9,6 +9,7 @@ use tenko_core::schedule::ScheduleSpec;
 use tenko_core::{ChannelName, Shrink, Slug};
 use toml::Value;
 
+use super::suspicion::is_plain_header;
 use super::{Config, ConfiguredJob};
 use crate::notify::options::{
     ChannelConfig, ChannelOptions, CommandOptions, EmailOptions, Tls, WebhookOptions,
@@ -112,6 +113,7 @@ impl Page<'_> {
         self.secret(name, "webhook.url", key);
         for (header, _) in &webhook.headers {
             let shown = self.reference(name, &format!("webhook.headers.{header}"));
+            let header = if is_plain_header(header) { header } else { "***" };
             self.pair(&format!("webhook.headers.{}", quoted(header)), shown);
         }
         if webhook.signing_key.is_some() {

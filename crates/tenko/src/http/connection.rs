@@ -32,9 +32,16 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 /// Serves a connection until it ends, or is told to end.
 pub(super) async fn serve(site: Arc<Site>, stream: Stream, from: Option<IpAddr>, place: Place) {
     let peer = Peer { address: from, tls: site.certificate.is_some() };
+    place.pulse.read_within(site.options.times.idle);
+    // Whoever says nothing costs no buffer, and little else.
+    let begun = tokio::select! { biased;
+        begun = stream.readable() => begun.is_ok(),
+        _ = place.pulse.order(Order::GoOn) => false,
+    };
     match stream {
-        Stream::Tcp(stream) => over(site, stream, peer, place).await,
-        Stream::Unix(stream) => over(site, stream, peer, place).await,
+        Stream::Tcp(stream) if begun => Box::pin(over(site, stream, peer, place)).await,
+        Stream::Unix(stream) if begun => Box::pin(over(site, stream, peer, place)).await,
+        Stream::Tcp(_) | Stream::Unix(_) => {}
     }
 }
 
@@ -43,7 +50,7 @@ async fn over<S: AsyncRead + AsyncWrite + Unpin>(site: Arc<Site>, stream: S, pee
     let handshake = pin!(timeout(site.options.times.header, certificate.acceptor().accept(stream)));
     tokio::select! {
         done = handshake => match done {
-            Ok(Ok(stream)) => requests(Arc::clone(&site), stream, peer, place).await,
+            Ok(Ok(stream)) => Box::pin(requests(Arc::clone(&site), stream, peer, place)).await,
             Ok(Err(why)) => tracing::debug!(%why, "no TLS was agreed on"),
             Err(_) => count(&site.figures.overdue),
         },
@@ -54,7 +61,6 @@ async fn over<S: AsyncRead + AsyncWrite + Unpin>(site: Arc<Site>, stream: S, pee
 async fn requests<S: AsyncRead + AsyncWrite + Unpin>(site: Arc<Site>, stream: S, peer: Peer, place: Place) {
     let pulse = Arc::clone(&place.pulse);
     let times = site.options.times;
-    pulse.read_within(times.idle);
     let watched = Watched::new(stream, Gate::new(LONGEST_LINE), Arc::clone(&pulse), Arc::clone(&site));
     let answer = service_fn(|request| {
         pulse.answering();

@@ -19,7 +19,8 @@ use super::options::Options;
 use super::ping::desk::Desk;
 use super::server::App;
 use super::tls::Certificate;
-use super::{health, pages, ping};
+use super::trace::Trace;
+use super::{adapters, health, pages, ping};
 
 /// An answer: one that is there at once, or one of the router's.
 pub(super) type Answer = Response<Either<Full<Bytes>, AxumBody>>;
@@ -51,7 +52,10 @@ impl Site {
         figures: Arc<Figures>,
     ) -> Self {
         let desk = Arc::new(Desk::new(&options, app.hears, app.keys));
-        let router = app.routes.merge(health::routes(app.ready));
+        let mut router = app.routes.merge(health::routes(app.ready));
+        if options.adapters {
+            router = router.merge(adapters::routes(&desk));
+        }
         let router = TowerToHyperService::new(router.fallback(pages::not_found));
         Self { options, certificate, figures, desk, router }
     }
@@ -62,13 +66,17 @@ impl Site {
     }
 
     pub(super) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Result<Answer, Infallible> {
-        let answer = match self.ping(&request) {
+        let trace = Trace::begin(&request, peer.address, |address| self.trusts(address));
+        let mut answer = match self.ping(&request) {
             Some(to) => ping::answer(&self.desk, peer, to, request).await.map(Either::Left),
             None if !request.uri().path().starts_with('/') => {
                 pages::plain(StatusCode::BAD_REQUEST, "the request names no path\n").map(Either::Left)
             }
             None => Box::pin(self.routed(peer, request)).await,
         };
+        if let Some(trace) = trace {
+            trace.end(&mut answer);
+        }
         self.figures.answered(answer.status());
         Ok(answer)
     }

@@ -6,7 +6,12 @@ use url::form_urlencoded;
 
 /// The value of a name, the last one if it comes several times; decoded.
 pub(super) fn value<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    form_urlencoded::parse(query.as_bytes()).filter(|(found, _)| found == name).last().map(|(_, value)| value)
+    values(query, name).last()
+}
+
+/// The values of a name, in their order; decoded.
+pub(super) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, str>> {
+    form_urlencoded::parse(query.as_bytes()).filter(move |(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// A path without its `%xx`; `None` if they are no such thing, or give no text.

@@ -1,5 +1,9 @@
 //! The HTTP side of the server, over real sockets, with somebody scripted who hears the pings.
 
+mod adapters;
 mod client;
+mod hostile;
+mod listening;
 mod pings;
+mod tls;
 mod world;

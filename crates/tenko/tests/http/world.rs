@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
-use tenko::http::{App, Figures, KeyHash, Keys, Options, Ready, Server};
+use tenko::http::{App, Certificate, Figures, KeyHash, Keys, Options, Ready, Server};
 use tenko::server::intake::{Addressee, Heard, Hears, Ping, Refusal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -88,6 +88,7 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) hears: Arc<Scripted>,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) certificate: Option<Arc<Certificate>>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
 }
@@ -110,9 +111,10 @@ impl World {
         };
         let server = Server::bind(options, app).await.unwrap();
         let (address, figures) = (server.local_addr().unwrap(), server.figures());
+        let certificate = server.certificate();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move { server.serve(async { drop(stopped.await) }).await });
-        Self { address, hears, figures, stop: Some(stop), served }
+        Self { address, hears, figures, certificate, stop: Some(stop), served }
     }
 
     /// Tells the server to stop.
