@@ -24,18 +24,16 @@ impl RunId {
     const LABEL: u128 = (1 << 30) - 1;
 
     /// Makes an id for a run that needs one of its own: because it was given none, or because the one that it was given was
-    /// used before. It sorts by `at` and is one of version 8 (RFC 9562, section 5.8): 48 bits of milliseconds, 12 random ones,
-    /// 30 that follow from `rid`, all zero if there is none, and 32 random ones.
-    pub fn made(at: Timestamp, rid: Option<Uuid>, random: u64) -> Self {
-        let millis = u128::from(at.as_millisecond().cast_unsigned()) & ((1 << 48) - 1);
+    /// used before. It sorts by `at` and is one of version 8 (RFC 9562, section 5.8): 48 bits of milliseconds, 12 of the fraction
+    /// below, 30 that follow from `rid`, all zero if there is none, and 32 random ones.
+    pub fn made(at: Timestamp, rid: Option<Uuid>, random: u32) -> Self {
+        let micros = u128::from(at.as_microsecond().cast_unsigned());
+        let (millis, below) =
+            ((micros / 1000) & ((1 << 48) - 1), at.subsec_nanosecond().unsigned_abs() % 1_000_000);
+        let fraction = u128::from(below) * 4096 / 1_000_000;
         let random = u128::from(random);
         let label = rid.map_or(0, Self::label);
-        let id = millis << 80
-            | 8 << 76
-            | (random >> 32 & 0xfff) << 64
-            | 2 << 62
-            | label << 32
-            | random & 0xffff_ffff;
+        let id = millis << 80 | 8 << 76 | fraction << 64 | 2 << 62 | label << 32 | random;
         Self(Uuid::from_u128(id))
     }
 
@@ -378,12 +376,13 @@ mod tests {
     fn a_made_id_sorts_by_time_and_answers_to_what_it_was_made_for() {
         let at: Timestamp = "2026-11-23T05:00:00.123Z".parse().unwrap();
         let rid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
-        let made = RunId::made(at, Some(rid), u64::MAX);
+        let made = RunId::made(at, Some(rid), u32::MAX);
         assert_eq!(made.0.get_version_num(), 8);
         assert_eq!(made.0.get_variant(), uuid::Variant::RFC4122);
         assert!(made.answers(rid) && !made.is_anonymous());
         assert!(!made.answers(Uuid::from_u128(rid.as_u128() + 1)));
-        assert!(RunId::made(at + SignedDuration::from_millis(1), Some(rid), 0) > made);
+        assert!(RunId::made(at + SignedDuration::from_micros(1), Some(rid), 0) > made);
+        assert_eq!(made.0.as_u128() >> 80, u128::from(at.as_millisecond().unsigned_abs()));
         let anonymous = RunId::made(at, None, 7);
         assert!(anonymous.is_anonymous() && !anonymous.answers(rid) && !anonymous.answers(Uuid::nil()));
         assert!(RunId(rid).answers(rid) && !RunId(rid).is_anonymous());

@@ -4,6 +4,7 @@
 //! same; there is no leader.
 
 mod attendance;
+mod census;
 mod deadlines;
 mod delivery;
 mod desk;
@@ -16,6 +17,7 @@ mod recent;
 mod retention;
 mod roster;
 mod runs;
+pub mod sources;
 pub mod status;
 pub mod steady;
 mod survey;

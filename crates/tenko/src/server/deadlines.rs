@@ -16,7 +16,7 @@ use super::judge::{Cause, Sitting};
 /// The most jobs, or pieces of evidence, that are decided about in one transaction.
 const MOST: usize = 1000;
 /// The longest sleep: others may have moved what is to be done next without a word.
-const LONGEST: SignedDuration = SignedDuration::from_secs(5);
+const LONGEST: SignedDuration = SignedDuration::from_secs(2);
 /// The shortest sleep: stores keep moments in milliseconds.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(1);
 /// How long to wait after the store did not answer.

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::attendance::Keys;
 use super::judge::{Grounds, Sitting};
 use super::roster::Roster;
+use super::sources::Sources;
 use super::status::Status;
 use super::steady::Steady;
 use crate::checker::Clock as _;
@@ -30,6 +31,7 @@ pub(super) struct Desk {
     pub(super) channels: Channels,
     pub(super) status: Arc<Status>,
     pub(super) keys: Arc<Keys>,
+    pub(super) sources: Arc<Sources>,
     /// There is something to deliver.
     pub(super) to_deliver: Notify,
     /// A deadline is nearer than whoever sleeps until the next one knows.
@@ -66,6 +68,7 @@ impl Desk {
             channels,
             status: Arc::default(),
             keys: Arc::default(),
+            sources: Arc::default(),
             to_deliver: Notify::new(),
             nearer: Notify::new(),
             to_survey: Notify::new(),
@@ -153,6 +156,9 @@ impl Desk {
         if noted.notices {
             self.to_deliver.notify_one();
         }
+        if noted.to_survey {
+            self.to_survey.notify_one();
+        }
         if let Some(wake_at) = noted.wake_at
             && wake_at.as_microsecond() < self.sleeps_until.load(Ordering::SeqCst)
         {
@@ -178,6 +184,7 @@ type Work<T> = dyn Fn(&mut Sitting, Case) -> T + Send + Sync;
 #[derive(Debug)]
 struct Noted {
     notices: bool,
+    to_survey: bool,
     wake_at: Option<Timestamp>,
     flips: usize,
     unjudged: Vec<tenko_core::Slug>,
@@ -187,6 +194,7 @@ impl Noted {
     fn of(sitting: &Sitting) -> Self {
         Self {
             notices: sitting.notices,
+            to_survey: sitting.to_survey,
             wake_at: sitting.decided.kept.iter().filter_map(|kept| kept.wake_at).min(),
             flips: sitting.decided.flips.len(),
             unjudged: sitting.unjudged.clone(),

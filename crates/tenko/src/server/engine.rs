@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use tenko_core::judge::Gap;
 use tenko_store::live::Node;
 use tenko_store::{SharedStore, StoreError};
 use uuid::Uuid;
@@ -14,9 +15,10 @@ use super::intake::Hears;
 use super::intake::queue::{Created, Intake, collect, queue};
 use super::parts::Parts;
 use super::roster::Roster;
+use super::sources::{self, Sources, without_sources};
 use super::status::Status;
 use super::steady::{Clocks, MachineClocks, Steady};
-use super::{deadlines, delivery, retention, survey, sweep};
+use super::{census, deadlines, delivery, retention, survey, sweep};
 use crate::config::Config;
 use crate::notify::Channels;
 
@@ -103,7 +105,7 @@ impl Engine {
             return Err(EngineError::NotLive { url: options.store.url() });
         }
         let node = Node { id: Uuid::new_v4(), name: options.name };
-        let roster = Arc::new(Roster::new(options.config));
+        let roster = Arc::new(Roster::new(without_sources(&options.config)));
         let clock = Steady::new(options.clocks);
         let desk = Arc::new(Desk::new(node, options.store, clock, roster, options.channels));
         let begun = async {
@@ -121,6 +123,8 @@ impl Engine {
         parts.endless("attendance", attendance::attend(Arc::clone(&desk)));
         parts.endless("deadlines", deadlines::keep(Arc::clone(&desk)));
         parts.endless("survey", survey::look(Arc::clone(&desk)));
+        parts.endless("census", census::count(Arc::clone(&desk)));
+        parts.endless("the watch over sources", sources::watch(Arc::clone(&desk), options.config));
         parts.endless("sweep", background(Arc::clone(&desk), created, options.retention));
         Ok(Self { desk, intake: Arc::new(intake), parts })
     }
@@ -138,6 +142,16 @@ impl Engine {
     /// The keys that are kept in the store, as they were read last, at most 10 seconds ago while the store answers.
     pub fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.desk.keys)
+    }
+
+    /// What is known of the stores that others write into.
+    pub fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.desk.sources)
+    }
+
+    /// The spans in which intake was away, as they are known to this node.
+    pub fn gaps(&self) -> Arc<[Gap]> {
+        self.desk.gaps()
     }
 
     /// The time by which it goes.

@@ -18,7 +18,7 @@ pub(super) struct Arrived {
     /// When it arrived.
     pub(super) at: Timestamp,
     /// Different for each ping.
-    pub(super) random: u64,
+    pub(super) random: u32,
 }
 
 /// What became of a ping, if it is stored.

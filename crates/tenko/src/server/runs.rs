@@ -15,7 +15,7 @@ pub(super) struct Sign {
     pub(super) rid: Option<Uuid>,
     pub(super) at: Timestamp,
     /// Different for each ping.
-    pub(super) random: u64,
+    pub(super) random: u32,
 }
 
 /// The runs of a job that are known, while pings of it are gone through.
@@ -95,7 +95,7 @@ mod tests {
 
     fn sign(kind: Kind, rid: Option<Uuid>, minute: i64) -> Sign {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute);
-        Sign { kind, rid, at, random: u64::try_from(minute).unwrap() }
+        Sign { kind, rid, at, random: u32::try_from(minute).unwrap() }
     }
 
     #[test]

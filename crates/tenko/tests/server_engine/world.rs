@@ -13,11 +13,12 @@ use tenko::notify::{Channel, Channels};
 use tenko::server::intake::{Addressee, Heard, Ping, Refusal, Said};
 use tenko::server::steady::Clocks;
 use tenko::server::{Engine, EngineOptions};
+use tenko_core::notice::Facts;
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::schedule::{Schedule, ScheduleSpec};
 use tenko_core::state::JobState;
 use tenko_core::{ChannelName, Evidence, Job, JobSpec, Report, Slug, Verdict};
-use tenko_store::live::{Live as _, Node};
+use tenko_store::live::{Entry, Live as _, Node};
 use tenko_store::{SharedStore, SqliteStore, Store as _};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -37,6 +38,7 @@ pub(crate) struct World {
 
 /// A node, and the store that it keeps.
 pub(crate) struct Served {
+    clocks: Arc<ByHand>,
     pub(crate) engine: Engine,
     pub(crate) store: Arc<SqliteStore>,
 }
@@ -53,6 +55,11 @@ impl World {
             queue: 1000,
             created_jobs_limit: 100,
         }
+    }
+
+    /// A world of today, for whoever reads the real clock beside.
+    pub(crate) fn today() -> Self {
+        Self { clocks: Arc::new(ByHand::at(Timestamp::now())), ..Self::at("00:00") }
     }
 
     /// Expects a job by a crontab expression, within half an hour, and tells `ops`.
@@ -84,20 +91,31 @@ impl World {
         Arc::new(SqliteStore::open(&self.dir.path().join("tenko.db")).unwrap())
     }
 
+    /// All evidence of a job, as whoever comes later finds it.
+    pub(crate) async fn evidence(&self, job: &str) -> Vec<Evidence> {
+        self.store().between(Some(&slug(job)), Timestamp::MIN, Timestamp::MAX).await.unwrap()
+    }
+
     /// Starts another node.
     pub(crate) async fn serve(&self) -> Served {
         let store = self.store();
+        let shared = Arc::clone(&store) as SharedStore;
+        self.serve_on(store, shared).await
+    }
+
+    /// Starts another node, that keeps a store by way of another.
+    pub(crate) async fn serve_on(&self, store: Arc<SqliteStore>, shared: SharedStore) -> Served {
         let mut channels =
             Channels::default().with(channel("ops"), Arc::clone(&self.ops) as Arc<dyn Channel>);
         for (name, other) in &self.others {
             channels = channels.with(name.clone(), Arc::clone(other) as Arc<dyn Channel>);
         }
-        let shared = Arc::clone(&store) as SharedStore;
         let mut options = EngineOptions::new(Arc::new(self.config.clone()), shared, channels);
         options.clocks = Arc::clone(&self.clocks) as Arc<dyn Clocks>;
         options.queue = self.queue;
         options.created_jobs_limit = self.created_jobs_limit;
-        let served = Served { engine: Engine::start(options).await.unwrap(), store };
+        let served =
+            Served { clocks: Arc::clone(&self.clocks), engine: Engine::start(options).await.unwrap(), store };
         until("the jobs are enrolled", async || served.engine.status().swept_at().is_some()).await;
         served
     }
@@ -131,12 +149,18 @@ impl Served {
     }
 
     pub(crate) async fn try_hear(&self, ping: Ping) -> Result<Heard, Refusal> {
-        self.engine.hears().hear(ping).await
+        let heard = self.engine.hears().hear(ping).await;
+        // What comes next, comes later.
+        self.clocks.pass(SignedDuration::from_millis(1));
+        heard
+    }
+
+    pub(crate) async fn entry(&self, job: &str) -> Entry {
+        self.store.entries(&[slug(job)]).await.unwrap().remove(0)
     }
 
     pub(crate) async fn state(&self, job: &str) -> JobState {
-        let mut entries = self.store.entries(&[slug(job)]).await.unwrap();
-        entries.remove(0).state.unwrap_or_else(|| panic!("nothing is kept of {job}"))
+        self.entry(job).await.state.unwrap_or_else(|| panic!("nothing is kept of {job}"))
     }
 
     pub(crate) async fn verdict(&self, job: &str) -> Verdict {
@@ -224,7 +248,8 @@ pub(crate) struct Scripted {
     accepted: Mutex<Vec<Batch>>,
     answers: Mutex<VecDeque<Option<Delivery>>>,
     gate: Mutex<Option<Arc<Notify>>>,
-    last_id: Mutex<Option<Uuid>>,
+    last: Mutex<Option<Batch>>,
+    told_of: AtomicUsize,
     pub(crate) tried: AtomicUsize,
 }
 
@@ -247,7 +272,17 @@ impl Scripted {
 
     /// The id of the last message that was accepted.
     pub(crate) fn last_id(&self) -> Option<Uuid> {
-        *self.last_id.lock().unwrap()
+        self.last.lock().unwrap().as_ref().map(Batch::id)
+    }
+
+    /// The facts of the last message that was accepted.
+    pub(crate) fn last_facts(&self) -> Option<Facts> {
+        self.last.lock().unwrap().as_ref().map(|batch| batch.notices[0].facts.clone())
+    }
+
+    /// How many notices were accepted in all.
+    pub(crate) fn told_of(&self) -> usize {
+        self.told_of.load(Ordering::SeqCst)
     }
 
     /// What was accepted since the last time, as `job kind` or `digest of n`.
@@ -281,7 +316,8 @@ impl Channel for Scripted {
             Some(None) => std::future::pending().await,
             None => {
                 self.accepted.lock().unwrap().push(batch.clone());
-                *self.last_id.lock().unwrap() = Some(batch.id());
+                *self.last.lock().unwrap() = Some(batch.clone());
+                self.told_of.fetch_add(batch.notices.len(), Ordering::SeqCst);
                 Delivery::Accepted
             }
         }

@@ -24,6 +24,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried is
 /// given back.
 const LATEST: SignedDuration = SignedDuration::from_secs(45);
+/// For how long a channel is left alone that put something off, and how long at most, whatever it asks for.
+const LEAST_REST: SignedDuration = SignedDuration::from_secs(5);
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
 /// So many messages are on their way to one webhook at once.
 const AT_ONCE: usize = 8;
 /// So many single messages are claimed at once, so that they can be sent long before the claim ends.
@@ -63,13 +66,21 @@ impl Worker {
                 break;
             }
             let outcomes = self.send(&items, claimed_at).await;
-            let stuck = !outcomes.values().any(|delivery| *delivery == Delivery::Accepted);
             self.settle(items, &outcomes).await?;
-            if stuck && outcomes.is_empty() {
-                break;
+            if let Some(length) = rest_after(&outcomes) {
+                self.rest(length).await;
             }
         }
         Ok(())
+    }
+
+    /// What has not been tried yet would fare no better now.
+    async fn rest(&self, length: SignedDuration) {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = self.desk.pause(length.unsigned_abs()) => {}
+        }
     }
 
     async fn send(&self, items: &[Item], claimed_at: Moment) -> Outcomes {
@@ -175,6 +186,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// For how long to leave a channel alone that put something off.
+fn rest_after(outcomes: &Outcomes) -> Option<SignedDuration> {
+    let rest = |delivery: &Delivery| match delivery {
+        Delivery::Later { retry_after, .. } => Some(retry_after.unwrap_or(LEAST_REST)),
+        Delivery::Accepted | Delivery::Never { .. } => None,
+    };
+    outcomes.values().filter_map(rest).max().map(|rest| rest.clamp(LEAST_REST, LONGEST_REST))
 }
 
 /// Whether a channel takes several messages at once without mixing them up.

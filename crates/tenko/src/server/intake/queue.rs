@@ -93,7 +93,7 @@ impl Hears for Intake {
             return Ok(Heard::Unknown);
         };
         let (answer, answered) = oneshot::channel();
-        let random = Uuid::new_v4().as_u64_pair().0;
+        let random = Uuid::new_v4().as_fields().0;
         let arrived = Arrived { job, ping, at: self.desk.now(), random };
         // Before it is there, so that it is never counted down before it was counted up.
         status.waiting.add(1);
