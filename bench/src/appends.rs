@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::{Connection, TransactionBehavior, params};
-use tenko_core::{Evidence, Kind, RunId, Slug};
-use tenko_store::SharedStore;
+use tenko_core::schedule::{Schedule, ScheduleSpec};
+use tenko_core::{Event, Evidence, Job, JobState, Kind, RunId, Slug, Via, step};
+use tenko_store::live::{By, Case, Decided, Kept, Wanted};
 use tenko_store::open::{OpenOptions, open};
+use tenko_store::{SharedStore, StoreError};
 use uuid::Uuid;
 
 use crate::{Result, runtime, table};
@@ -19,22 +22,29 @@ const ROUNDS: usize = 5;
 
 /// Measures the store of SQLite against a loop that does the same to the same tables, and nothing else.
 pub(crate) fn measure() -> Result<()> {
-    let (mut stores, mut loops) = (Vec::new(), Vec::new());
-    // In turn, so that whatever else the machine does concerns both.
+    let (mut loops, mut stores, mut servers) = (Vec::new(), Vec::new(), Vec::new());
+    // In turn, so that whatever else the machine does concerns all.
     for _ in 0..ROUNDS {
-        stores.push(through_the_store()?);
         loops.push(bare_loop()?);
+        stores.push(through_the_store(write)?);
+        servers.push(through_the_store(serve)?);
     }
-    let (store, bare) = (table::median(stores), table::median(loops));
+    let bare = table::median(loops);
+    let row =
+        |what: &str, rate: f64| vec![what.to_owned(), table::count(rate), format!("{:.2}", rate / bare)];
     let rows = [
-        vec!["bare rusqlite loop, 64 rows a transaction".to_owned(), table::count(bare), "1.00".to_owned()],
-        vec!["the store, 64 writers".to_owned(), table::count(store), format!("{:.2}", store / bare)],
+        row("bare rusqlite loop, 64 rows a transaction", bare),
+        row("the store, 64 writers", table::median(stores)),
+        row("the same, each deciding about its job", table::median(servers)),
     ];
     table::print("Durable appends to SQLite, medians", &["what", "per second", "of the loop"], &rows);
     Ok(())
 }
 
-fn through_the_store() -> Result<f64> {
+fn through_the_store<F>(write: fn(SharedStore, usize) -> F) -> Result<f64>
+where
+    F: Future<Output = std::result::Result<u32, StoreError>> + Send + 'static,
+{
     let place = tempfile::tempdir()?;
     let url = format!("sqlite://{}/bench.db", place.path().display());
     runtime()?.block_on(async {
@@ -51,7 +61,7 @@ fn through_the_store() -> Result<f64> {
 }
 
 /// One writer that waits for its evidence to be on the disk before it sends more.
-async fn write(store: SharedStore, writer: usize) -> std::result::Result<u32, tenko_store::StoreError> {
+async fn write(store: SharedStore, writer: usize) -> std::result::Result<u32, StoreError> {
     let start = Instant::now();
     let mut written = 0;
     while start.elapsed() < LENGTH {
@@ -59,6 +69,47 @@ async fn write(store: SharedStore, writer: usize) -> std::result::Result<u32, te
         written += 1;
     }
     Ok(written)
+}
+
+/// The same by a server: what follows from the evidence is decided in the transaction that stores it.
+async fn serve(store: SharedStore, writer: usize) -> std::result::Result<u32, StoreError> {
+    let live = store.live().expect("servers can keep it");
+    let job = Arc::new(minutely(writer));
+    let start = Instant::now();
+    let mut written = 0;
+    while start.elapsed() < LENGTH {
+        let (now, job) = (Timestamp::now(), Arc::clone(&job));
+        let wanted = Wanted::Jobs(vec![job.slug.clone()]);
+        let mut piece = evidence(writer);
+        piece.report.via = Some(via());
+        let deciding = move |case| judge(&job, case, piece.clone(), now);
+        live.decide(By::Tool, wanted, now, Box::new(deciding)).await?;
+        written += 1;
+    }
+    Ok(written)
+}
+
+fn via() -> Via {
+    let [scheme, method, from, agent] = ["https", "GET", "203.0.113.7", "curl/8.14.1"].map(str::to_owned);
+    Via { scheme, method, from, agent }
+}
+
+fn minutely(writer: usize) -> Job {
+    let spec = ScheduleSpec { every: Some("1m".into()), ..ScheduleSpec::default() };
+    let schedule = Schedule::resolve(&spec, &TimeZone::UTC).expect("the schedule is valid");
+    Job::new(evidence(writer).job, schedule)
+}
+
+fn judge(job: &Job, case: Case, mut piece: Evidence, now: Timestamp) -> Decided {
+    piece.received_at = Some(now);
+    let kept = case.entries.into_iter().map(|(slug, mut entry)| {
+        let state = entry.state.get_or_insert_with(|| JobState::new(job, now));
+        step(job, state, Event::Evidence(&piece), &[], now);
+        let wake_at = state.look_again_at;
+        Kept { job: slug, entry, wake_at }
+    });
+    let kept = kept.collect();
+    Decided { evidence: vec![piece], kept, ..Decided::default() }
 }
 
 fn evidence(writer: usize) -> Evidence {

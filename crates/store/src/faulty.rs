@@ -144,6 +144,10 @@ impl Store for FaultyStore {
         self.meet(self.inner.read(evidence)).await
     }
 
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.meet(self.inner.load_to_commit()).await
+    }
+
     async fn load(&self) -> Result<Snapshot> {
         self.meet(self.inner.load()).await
     }

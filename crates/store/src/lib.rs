@@ -105,6 +105,13 @@ pub trait Store: Debug + Send + Sync {
     /// The newest roll; the empty one with version 0 if there is none.
     async fn load(&self) -> Result<Snapshot>;
 
+    /// The roll for whoever decides on it and commits: the newest, or the one that was the newest when this process last
+    /// looked, if it is still there. Whether it is the newest shows when it is committed on; after [`Commit::Lost`] it is read
+    /// anew. Where reading costs less than finding out, as in buckets, this spares the latter.
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.load().await
+    }
+
     /// Replaces the roll of version `base` by `roll`, in which `changes` changed. However many try, one wins; the
     /// others get [`Commit::Lost`], and nothing of theirs is kept. What was committed is durable.
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit>;

@@ -92,12 +92,13 @@ pub struct Kept {
     pub job: Slug,
     /// All of it. An empty one forgets the job; its evidence and the facts about it stay.
     pub entry: Entry,
-    /// When [`Wanted::Due`] is to find it; never, if `None`.
+    /// When [`Wanted::Due`] is to find it; never, if `None`. It is not found before, and at most a
+    /// millisecond later.
     pub wake_at: Option<Timestamp>,
 }
 
 /// Decides. Called inside a transaction, which may be begun anew: it must not do anything but decide, and what it told
-/// somebody before counts no more.
+/// somebody before counts no more. It is called, too, if there is nothing to decide on.
 pub type Decide = Box<dyn FnMut(Case) -> Decided + Send>;
 
 /// A server, as one of those who keep a store.
@@ -153,10 +154,13 @@ pub enum By {
 #[async_trait]
 pub trait Live: Store + Debug {
     /// Decides about jobs in one transaction, and returns when it is on disk. Whatever goes wrong, all of it is there or
-    /// nothing. `now` is when evidence counts as received. Says of each piece of evidence whether it was added.
+    /// nothing. `now` is when evidence counts as received. Says of each piece of evidence whether it was added. Roll calls
+    /// under way lose if anything is kept of a job.
     ///
     /// # Errors
-    /// As for any store; [`ErrorKind::Unfit`](crate::ErrorKind::Unfit) if `by` is a node that does not attend (any more).
+    /// As for any store; [`ErrorKind::Unfit`](crate::ErrorKind::Unfit) if `by` is a node that does not attend (any more);
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if deciding panicked, or if what is kept of one of the jobs can't
+    /// be understood. Of jobs that are due such a one is left out, and sleeps.
     async fn decide(
         &self,
         by: By,
@@ -189,7 +193,7 @@ pub trait Live: Store + Debug {
 
     /// Claims the oldest notices to `channel` that can be sent at `now`, at most so many, for `holder`, until `until`. Of
     /// each job only the oldest is claimed, so that alarm and recovery keep their order. What others are just claiming is
-    /// passed over.
+    /// passed over. They come back as they are kept now: claimed, and tried once more than before.
     async fn claim(
         &self,
         channel: &ChannelName,
@@ -201,16 +205,18 @@ pub trait Live: Store + Debug {
 
     /// Records what became of notices that were claimed; says of each whether the claim was still held. If it was not,
     /// somebody else may have sent the notice too: what a channel accepted is let go of all the same, anything else of it
-    /// stays as it is.
+    /// stays as it is. Of notices to one channel that could not be delivered
+    /// [`MAX_DEAD`](tenko_core::outbox::MAX_DEAD) are kept, the newest.
     async fn settle(&self, settled: &[Settled]) -> Result<Vec<bool>>;
 
     /// The job at an address: a UUID that stands in the URLs under which it is pinged.
     async fn job_at(&self, address: Uuid) -> Result<Option<Slug>>;
 
-    /// The addresses of jobs, in the same order. A job that has none is given one: that of `proposed`, or a random one.
+    /// The addresses of jobs, in the same order. A job that has none is given one: that of `proposed`, or a random one
+    /// (`UUIDv4`). Who has one keeps it, whatever is proposed.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if another job has the proposed address.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if another job has the proposed address, or several are in want of it.
     async fn addresses(&self, jobs: &[Slug], proposed: Option<Uuid>) -> Result<Vec<Uuid>>;
 
     /// Keeps a key: what it is for, its name, and the SHA-256 of it. One of the same purpose and name is replaced.

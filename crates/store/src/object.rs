@@ -112,6 +112,10 @@ impl Store for ObjectStore {
         reading::read(&*self.objects, evidence).await
     }
 
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.rolls.load_to_commit(&*self.objects, &self.fitness).await
+    }
+
     async fn load(&self) -> Result<Snapshot> {
         self.rolls.load(&*self.objects, &self.fitness).await
     }

@@ -5,11 +5,18 @@
 
 mod adding;
 mod address;
+mod addresses;
+mod bell;
+mod claims;
 mod columns;
 mod connection;
+mod decide;
+mod entries;
 mod error;
 mod evidence;
 mod group;
+mod live;
+mod nodes;
 mod outbox;
 mod rolls;
 mod schema;
@@ -22,8 +29,11 @@ use jiff::Timestamp;
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
+use crate::live::Live;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
+use bell::Bell;
 use connection::Connections;
+use entries::Declared;
 use group::Group;
 
 pub(crate) use address::Address;
@@ -33,6 +43,8 @@ pub(crate) use address::Address;
 pub struct PostgresStore {
     connections: Arc<Connections>,
     group: Arc<Group>,
+    bell: Arc<Bell>,
+    declared: Declared,
 }
 
 impl PostgresStore {
@@ -55,7 +67,9 @@ impl PostgresStore {
 
     pub(crate) fn at(address: Address) -> Self {
         let connections = Arc::new(Connections::new(address));
-        Self { group: Arc::new(Group::new(Arc::clone(&connections))), connections }
+        let bell = Arc::new(Bell::new(connections.address()));
+        let group = Arc::new(Group::new(Arc::clone(&connections), Arc::clone(&bell)));
+        Self { group, connections, bell, declared: Declared::default() }
     }
 }
 
@@ -82,7 +96,7 @@ impl Store for PostgresStore {
     }
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {
-        let found = self.connections.look("read evidence in", evidence::Read(evidence)).await?;
+        let found = self.connections.look("read evidence in", evidence::Whole(evidence)).await?;
         found.ok_or_else(|| {
             let Evidence { job, run, kind, .. } = evidence;
             StoreError::new(
@@ -113,5 +127,9 @@ impl Store for PostgresStore {
                 return Ok(all);
             }
         }
+    }
+
+    fn live(&self) -> Option<&dyn Live> {
+        Some(self)
     }
 }

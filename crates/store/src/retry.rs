@@ -144,6 +144,10 @@ impl Store for RetryingStore {
         self.again(|| self.inner.read(evidence)).await
     }
 
+    async fn load_to_commit(&self) -> Result<Snapshot> {
+        self.again(|| self.inner.load_to_commit()).await
+    }
+
     async fn load(&self) -> Result<Snapshot> {
         self.again(|| self.inner.load()).await
     }

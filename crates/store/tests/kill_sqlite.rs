@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tenko_core::{Evidence, Kind};
-use tenko_store::conformance::{changes, evidence, full_report, now, roll, slug, state};
+use tenko_store::conformance::{changes, evidence, flip, full_report, now, roll, slug, state};
+use tenko_store::live::{By, Case, Decided, Entry, Kept, Wanted};
 use tenko_store::spool::Spool;
 use tenko_store::sqlite::append_now;
 use tenko_store::{Commit, SharedStore, SqliteStore};
@@ -35,6 +36,7 @@ fn a_process_writes_until_it_is_killed() {
     let place = Path::new(&place);
     match std::env::var(MANNER).unwrap().as_str() {
         "store" => runtime().block_on(write_for_ever(&open(place), None)),
+        "server" => runtime().block_on(decide_for_ever(&open(place))),
         "once" => loop {
             let piece = piece();
             append_now(&place.join("tenko.db"), std::slice::from_ref(&piece)).unwrap();
@@ -93,6 +95,39 @@ async fn write_for_ever(store: &SharedStore, rounds: Option<usize>) {
         }
     };
     tokio::join!(append(), append(), append(), append(), commit);
+}
+
+/// Four are told of evidence and decide: each adds it, counts it in the state and notes a flip.
+async fn decide_for_ever(store: &SharedStore) {
+    let live = store.live().unwrap();
+    let decide = async || {
+        loop {
+            let piece = piece();
+            let adding = piece.clone();
+            let deciding = Box::new(move |case| count(case, &adding));
+            live.decide(By::Tool, Wanted::Jobs(vec![slug("job")]), now(), deciding).await.unwrap();
+            acknowledge(&piece);
+        }
+    };
+    tokio::join!(decide(), decide(), decide(), decide());
+}
+
+fn count(mut case: Case, piece: &Evidence) -> Decided {
+    let (job, mut entry) = case.entries.pop().unwrap();
+    let mut state = entry.state.take().unwrap_or_else(|| state(0));
+    state.fold.bad += 1;
+    let at = moment_of(state.fold.bad);
+    let kept = Kept { job, entry: Entry { state: Some(state), ..entry }, wake_at: Some(at) };
+    Decided {
+        evidence: vec![piece.clone()],
+        flips: vec![(slug("job"), flip(at))],
+        kept: vec![kept],
+        ..Decided::default()
+    }
+}
+
+fn moment_of(number: u32) -> Timestamp {
+    Timestamp::from_second(number.into()).unwrap()
 }
 
 /// What killed processes had been told.
@@ -167,6 +202,23 @@ async fn what_a_killed_store_acknowledged_is_there() {
     assert!(told.version > 0);
     is_whole(place.path());
     all_is_there(place.path(), &told).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_server_decided_is_there_whole_or_not_at_all() {
+    let place = tempfile::tempdir().unwrap();
+    let told = kill_many(place.path(), "server");
+    is_whole(place.path());
+    all_is_there(place.path(), &told).await;
+    let store = open(place.path());
+    let pieces = store.between(None, Timestamp::MIN, Timestamp::MAX).await.unwrap().len();
+    let flips = store.facts(&slug("job"), usize::MAX).await.unwrap().flips.len();
+    let live = store.live().unwrap();
+    let counted =
+        live.entries(&[slug("job")]).await.unwrap().remove(0).state.unwrap().fold.bad - state(0).fold.bad;
+    assert_eq!((flips, counted as usize), (pieces, pieces));
+    let wakes = live.agenda().await.unwrap().look;
+    assert_eq!(wakes, Some(moment_of(counted + state(0).fold.bad)));
 }
 
 #[tokio::test]

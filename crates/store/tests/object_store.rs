@@ -7,6 +7,7 @@ mod object_promises;
 use jiff::{SignedDuration, Timestamp};
 use object_promises::*;
 use tenko_core::roll::{Changes, Cursor, Roll};
+use tenko_store::layout;
 use tenko_store::open::{OpenOptions, open};
 use tenko_store::testkit_s3::{Ask, Fault, Key, TestS3};
 use tenko_store::{Commit, ErrorKind, SharedStore};
@@ -67,6 +68,53 @@ async fn a_hundred_pieces_of_evidence_cost_one_list() {
     assert_eq!(later.commit(1, &roll, &Changes::default()).await.unwrap(), Commit::Won(2));
     let asks = [Ask::List, Ask::Get, Ask::Put].map(|ask| server.count(ask));
     assert_eq!(asks, [2, 1, 1], "another process finds the proof in the roll");
+}
+
+#[tokio::test]
+async fn who_decides_again_looks_for_no_newer_roll() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Checker).await.unwrap();
+    let mut base = store.load_to_commit().await.unwrap().version;
+    for second in 1..4 {
+        let Commit::Won(version) = store.commit(base, &roll_of(second), &Changes::default()).await.unwrap()
+        else {
+            panic!("nobody else commits");
+        };
+        server.reset_counts();
+        let again = store.load_to_commit().await.unwrap();
+        assert_eq!((again.version, again.roll), (version, roll_of(second)));
+        assert_eq!([Ask::List, Ask::Get, Ask::Head, Ask::Put].map(|ask| server.count(ask)), [0, 0, 1, 0]);
+        base = version;
+    }
+    server.reset_counts();
+    assert_eq!(store.commit(base, &roll_of(9), &Changes::default()).await.unwrap(), Commit::Won(4));
+    assert_eq!([Ask::List, Ask::Get, Ask::Head, Ask::Put].map(|ask| server.count(ask)), [0, 0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_roll_that_was_removed_is_not_decided_on() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    assert_eq!(store.commit(0, &roll_of(1), &Changes::default()).await.unwrap(), Commit::Won(1));
+    assert_eq!(store.commit(1, &roll_of(2), &Changes::default()).await.unwrap(), Commit::Won(2));
+    server.remove(&layout::roll_key(2));
+    let before = store.load_to_commit().await.unwrap();
+    assert_eq!((before.version, before.roll), (1, roll_of(1)));
+    server.remove(&layout::roll_key(1));
+    assert_eq!(store.load_to_commit().await.unwrap().version, 0);
+}
+
+#[tokio::test]
+async fn who_may_not_look_at_a_roll_lists_them_and_who_gets_no_answer_does_not() {
+    let server = TestS3::start().await;
+    let store = server.open("", Key::Admin).await.unwrap();
+    assert_eq!(store.commit(0, &roll_of(1), &Changes::default()).await.unwrap(), Commit::Won(1));
+    server.inject(Ask::Head, 1, Fault::Status(403));
+    assert_eq!(store.load_to_commit().await.unwrap().version, 1);
+    server.inject(Ask::Head, 100, Fault::Status(503));
+    server.reset_counts();
+    let error = store.load_to_commit().await.unwrap_err();
+    assert_eq!((error.kind(), server.count(Ask::List)), (ErrorKind::Unavailable, 0), "{error}");
 }
 
 #[tokio::test]

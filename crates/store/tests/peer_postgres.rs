@@ -16,3 +16,9 @@ async fn fresh() -> Fresh {
 }
 
 tenko_store::conformance_tests!(ignore = "needs PostgreSQL", fresh, Suite { rounds: 20, ..Suite::default() });
+
+mod kept_by_servers {
+    use super::*;
+
+    tenko_store::live_tests!(ignore = "needs PostgreSQL", fresh, Suite { rounds: 20, ..Suite::default() });
+}

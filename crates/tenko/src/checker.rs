@@ -158,7 +158,7 @@ impl Checker {
     ) -> Result<Report, StoreError> {
         let holder = Uuid::new_v4();
         for _ in 0..TRIES {
-            let Snapshot { version, roll } = self.store.load().await?;
+            let Snapshot { version, roll } = self.store.load_to_commit().await?;
             let began = now;
             let (now, off) = self.in_step(now);
             let ahead = now.duration_since(began);

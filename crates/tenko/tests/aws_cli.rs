@@ -268,14 +268,18 @@ fn the_page_about_costs_is_up_to_date() {
     let place = place("");
     let intervals = [("once a day", "1d"), ("every 5 minutes", "5m"), ("every minute", "1m")];
     let mut rows = 0;
+    let mut store = "s3://acme/prod";
     for line in page.lines() {
+        if line == "## Keeping nothing" {
+            store = "memory:";
+        }
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let Some((_, every)) = intervals.iter().find(|(words, _)| cells.get(2) == Some(words)) else {
             continue;
         };
         let jobs = cells[1].replace(',', "");
-        let seen =
-            aws(&place, &["cost", "--jobs", &jobs, "--every", every, "--region", "ap-northeast-1", "--json"]);
+        let cost = ["cost", "--jobs", &jobs, "--every", every, "--region", "ap-northeast-1", "--json"];
+        let seen = aws(&place, &[&cost[..], &["--store", store]].concat());
         let bill = seen.json();
         let yen = |total: &str, part: &str| {
             let yen = bill[total][part].as_f64().unwrap();
@@ -289,7 +293,11 @@ fn the_page_about_costs_is_up_to_date() {
             yen("total_with_free_tier", "yen"),
         ];
         assert_eq!(cells[5..10], expected, "{line}");
+        let of_calls = bill["lines"].as_array().unwrap().iter();
+        let of_calls = of_calls.filter(|line| line["part"] == "roll_call" && line["unit"] == "requests");
+        let requests: f64 = of_calls.map(|line| line["amount"].as_f64().unwrap()).sum();
+        assert_eq!(cells[3].replace(',', ""), format!("{requests:.0}"), "{line}");
         rows += 1;
     }
-    assert_eq!(rows, 7);
+    assert_eq!(rows, 9);
 }

@@ -17,6 +17,10 @@ async fn load(store: &SharedStore) -> Snapshot {
     store.load().await.expect("the roll is loaded")
 }
 
+async fn load_to_commit(store: &SharedStore) -> Snapshot {
+    store.load_to_commit().await.expect("a roll to decide on is loaded")
+}
+
 async fn commit(store: &SharedStore, base: u64, roll: &Roll, changes: &Changes) -> Commit {
     store.commit(base, roll, changes).await.expect("a commit is won or lost")
 }
@@ -73,6 +77,49 @@ pub async fn after_loading_again_a_commit_wins(fresh: &Fresh, _: Suite) {
     let answer = commit(&fresh.other, loaded.version, &roll, &changes(&["job-1"])).await;
     assert!(matches!(answer, Commit::Won(version) if version > loaded.version));
     assert_eq!(load(&fresh.store).await.roll, roll);
+}
+
+/// A roll that this process had at hand may be old: then the commit is lost, and the next one is on the newest.
+pub async fn what_was_at_hand_is_committed_on_only_if_it_is_the_newest(fresh: &Fresh, _: Suite) {
+    let (mut roll, all) = roll(2);
+    let first = win(&fresh.store, &roll, &all).await;
+    let at_hand = load_to_commit(&fresh.store).await;
+    assert_eq!((at_hand.version, at_hand.roll), (first, roll.clone()));
+    roll.called_at = Some(after(now(), 1));
+    let second = win(&fresh.other, &roll, &Changes::default()).await;
+    let at_hand = load_to_commit(&fresh.store).await;
+    if at_hand.version == first {
+        let answer = commit(&fresh.store, first, &Roll::default(), &all).await;
+        assert_eq!(answer, Commit::Lost);
+        let again = load_to_commit(&fresh.store).await;
+        assert_eq!((again.version, again.roll), (second, roll.clone()));
+    } else {
+        assert_eq!((at_hand.version, at_hand.roll), (second, roll.clone()));
+    }
+    roll.called_at = Some(after(now(), 2));
+    let answer = commit(&fresh.store, second, &roll, &Changes::default()).await;
+    assert!(matches!(answer, Commit::Won(version) if version > second));
+    assert_eq!(load(&fresh.other).await.roll, roll);
+}
+
+/// Two who decide in an irregular turn, each on what it has at hand, add to what the other has decided.
+pub async fn deciding_in_turns_loses_nothing(fresh: &Fresh, _: Suite) {
+    let mut wins = 0;
+    for turn in 0_u32..24 {
+        let store = if turn.wrapping_mul(2_654_435_761) >> 31 == 0 { &fresh.store } else { &fresh.other };
+        for attempt in 0.. {
+            assert!(attempt < 3, "the newest is read after a loss");
+            let Snapshot { version, mut roll } = load_to_commit(store).await;
+            let count = roll.cursor.0.parse::<u32>().unwrap_or(0);
+            roll.cursor = Cursor((count + 1).to_string());
+            if let Commit::Won(_) = commit(store, version, &roll, &Changes::default()).await {
+                assert_eq!(count, wins, "turn {turn} decided on an old roll");
+                wins += 1;
+                break;
+            }
+        }
+    }
+    assert_eq!(load(&fresh.store).await.roll.cursor, Cursor("24".to_owned()));
 }
 
 /// What is gone is gone, and what did not change stays.

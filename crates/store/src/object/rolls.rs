@@ -1,8 +1,12 @@
 //! The rolls: the newest one, and how the next one wins.
 //!
 //! Old rolls are removed, or expire by a lifecycle rule; then their numbers could be created again by a writer that
-//! slept since before. So nobody writes on a roll that was read more than a minute ago without looking whether it is
+//! slept since before. So nobody writes on a roll that was read more than an hour ago without looking whether it is
 //! still the newest, and only rolls older than a day are removed.
+//!
+//! To find the newest takes a LIST, which costs as much as twelve GETs. Whoever decides again within that hour spares it: the
+//! roll that was the newest then is at hand, a HEAD shows that it is still there, and whether there is a newer one shows
+//! when the next one is created.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +29,8 @@ use crate::error::{ErrorKind, StoreError};
 use crate::layout::{self, ROLL};
 use crate::{Commit, Result, Snapshot};
 
-/// For how long a roll that was read counts as the newest.
-const FRESH: Duration = Duration::from_secs(60);
+/// For how long a roll that was read may be written on: far shorter than [`KEPT_FOR`].
+const FRESH: Duration = Duration::from_secs(3600);
 /// How many rolls are always kept.
 const KEPT: usize = 20;
 /// How old a roll is at least when it is removed.
@@ -40,6 +44,8 @@ const MAX_UNCLEAR: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Rolls {
     newest: Mutex<Option<Seen>>,
+    /// The object of a version, as it was read or written.
+    at_hand: Mutex<Option<(u64, Bytes)>>,
     /// What was missed as of a version.
     missed: Mutex<(u64, MissedLately)>,
     unclear: Mutex<Vec<Unclear>>,
@@ -80,6 +86,27 @@ impl Rolls {
         Ok(Snapshot { version, roll })
     }
 
+    /// The roll that was the newest when this process last looked, if it is still there; else the newest.
+    pub(super) async fn load_to_commit(&self, objects: &dyn Objects, fitness: &Fitness) -> Result<Snapshot> {
+        let Some((version, object)) = self.known() else { return self.load(objects, fitness).await };
+        match objects.head(&layout::roll_key(version)).await {
+            Ok(Some(_)) => {
+                let (roll, _) = read(objects, fitness, version, &object)?;
+                Ok(Snapshot { version, roll })
+            }
+            // It is gone; or it can't be told, because rights have changed.
+            Ok(None) => self.load(objects, fitness).await,
+            Err(error) if error.kind() == ErrorKind::Denied => self.load(objects, fitness).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The object of the version that was the newest within the last hour.
+    fn known(&self) -> Option<(u64, Bytes)> {
+        let seen = (*lock(&self.newest)).filter(Seen::is_fresh)?;
+        lock(&self.at_hand).clone().filter(|(version, _)| *version == seen.version)
+    }
+
     /// The newest roll and what was missed.
     pub(super) async fn newest(
         &self,
@@ -96,7 +123,14 @@ impl Rolls {
             let seen = Seen::now(newest(objects).await?);
             let found = match seen.version {
                 0 => Some((Roll::default(), MissedLately::default())),
-                version => read(objects, fitness, version).await?,
+                version => match get(objects, version).await? {
+                    Some(object) => {
+                        let found = read(objects, fitness, version, &object)?;
+                        *lock(&self.at_hand) = Some((version, object));
+                        Some(found)
+                    }
+                    None => None,
+                },
             };
             if let Some((roll, missed)) = found {
                 *lock(&self.missed) = (seen.version, missed.clone());
@@ -143,9 +177,12 @@ impl Rolls {
         let object = packing::pack(json, missed, fitness.place(), attempt);
         let object = object
             .map_err(|error| StoreError::new(ErrorKind::Config, "can't pack the roll").because(error))?;
-        let written = create(objects, version, object.into()).await;
-        if written.is_err() {
-            self.remember_unclear(Unclear { version, content, attempt });
+        let object = Bytes::from(object);
+        let written = create(objects, version, object.clone()).await;
+        match written {
+            Ok(Commit::Won(version)) => *lock(&self.at_hand) = Some((version, object)),
+            Ok(_) => {}
+            Err(_) => self.remember_unclear(Unclear { version, content, attempt }),
         }
         written
     }
@@ -161,7 +198,8 @@ impl Rolls {
         if version == 0 || known.0 == version {
             return Ok(Some(if version == 0 { MissedLately::default() } else { known.1 }));
         }
-        Ok(read(objects, fitness, version).await?.map(|(_, missed)| missed))
+        let Some(object) = get(objects, version).await? else { return Ok(None) };
+        Ok(Some(read(objects, fitness, version, &object)?.1))
     }
 
     async fn is_newest(&self, objects: &dyn Objects, base: u64) -> Result<bool> {
@@ -243,16 +281,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-async fn read(
+async fn get(objects: &dyn Objects, version: u64) -> Result<Option<Bytes>> {
+    objects.get(&layout::roll_key(version), MAX_ROLL).await
+}
+
+fn read(
     objects: &dyn Objects,
     fitness: &Fitness,
     version: u64,
-) -> Result<Option<(Roll, MissedLately)>> {
-    let key = layout::roll_key(version);
-    let Some(object) = objects.get(&key, MAX_ROLL).await? else { return Ok(None) };
-    let found = packing::unpack(&object).map_err(|error| unreadable(objects, &key, error))?;
+    object: &[u8],
+) -> Result<(Roll, MissedLately)> {
+    let found =
+        packing::unpack(object).map_err(|error| unreadable(objects, &layout::roll_key(version), error))?;
     fitness.note(found.proven);
-    Ok(Some((found.roll, found.missed)))
+    Ok((found.roll, found.missed))
 }
 
 /// The newest version; 0 if there is none.

@@ -43,13 +43,28 @@ async fn a_writer_that_slept_does_not_create_a_number_again_that_was_removed() {
     assert!(place.objects.head(&layout::roll_key(2)).await.unwrap().is_none());
 }
 
+#[tokio::test]
+async fn what_was_seen_over_an_hour_ago_is_looked_for_again() {
+    let place = Place::new();
+    let (sleeper, other) = (Rolls::default(), Rolls::default());
+    assert_eq!(place.commit(&sleeper, 0).await, Commit::Won(1));
+    assert_eq!(place.commit(&other, 1).await, Commit::Won(2));
+    let at_hand = sleeper.load_to_commit(&*place.objects, &place.fitness).await.unwrap();
+    assert_eq!(at_hand.version, 1);
+    let mut seen = Seen::now(1);
+    seen.wall -= FRESH + Duration::from_secs(1);
+    *lock(&sleeper.newest) = Some(seen);
+    let newest = sleeper.load_to_commit(&*place.objects, &place.fitness).await.unwrap();
+    assert_eq!(newest.version, 2);
+}
+
 #[test]
 fn what_was_seen_is_old_when_either_clock_says_so() {
     assert!(Seen::now(1).is_fresh());
-    let minute = FRESH + Duration::from_secs(1);
-    let slept = Seen { wall: SystemTime::now() - minute, ..Seen::now(1) };
-    let set_back = Seen { wall: SystemTime::now() + minute, ..Seen::now(1) };
-    let Some(before) = Instant::now().checked_sub(minute) else { return };
+    let hour = FRESH + Duration::from_secs(1);
+    let slept = Seen { wall: SystemTime::now() - hour, ..Seen::now(1) };
+    let set_back = Seen { wall: SystemTime::now() + hour, ..Seen::now(1) };
+    let Some(before) = Instant::now().checked_sub(hour) else { return };
     let waited = Seen { at: before, ..Seen::now(1) };
     assert!(![slept, set_back, waited].iter().any(Seen::is_fresh));
 }

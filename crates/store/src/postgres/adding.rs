@@ -7,21 +7,29 @@ use sqlx::{PgConnection, Row as _};
 use tenko_core::{Evidence, Report, Slug};
 use uuid::Uuid;
 
+use super::bell::Bell;
 use super::columns::{Id, hash_of, number_of, pack};
 use super::error::damaged;
 use super::work::Work;
 use crate::Appended;
 
 /// Adds evidence that no server has heard. The time of receipt is that of the database.
-pub(super) struct Append<'a>(pub(super) &'a [Evidence]);
+pub(super) struct Append<'a> {
+    pub(super) evidence: &'a [Evidence],
+    pub(super) bell: &'a Bell,
+}
 
 impl Work for Append<'_> {
     type Done = Vec<Appended>;
 
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Appended>> {
-        let jobs: HashSet<&Slug> = self.0.iter().map(|piece| &piece.job).collect();
+        let jobs: HashSet<&Slug> = self.evidence.iter().map(|piece| &piece.job).collect();
         let numbers = job_numbers(connection, jobs).await?;
-        add(connection, self.0, &numbers, None).await
+        let answers = add(connection, self.evidence, &numbers, None).await?;
+        if answers.contains(&Appended::Added) {
+            self.bell.ring_for_nodes(connection).await?;
+        }
+        Ok(answers)
     }
 }
 

@@ -25,21 +25,21 @@ pub(super) struct Newer<'a>(pub(super) &'a Cursor);
 impl Look for Newer<'_> {
     type Seen = News;
 
-    /// The numbers of transactions say in which order they began, not in which they end. Below the oldest that was under
-    /// way, none is added any more: from there on it is read again the next time.
+    /// Neither the numbers of rows nor those of transactions say in which order they become visible: what was read is
+    /// known by the snapshot in which it was.
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<News> {
-        let sql =
-            "select pg_snapshot_xmin(s)::text::bigint as oldest, pg_snapshot_xmax(s)::text::bigint as next
-                   from pg_current_snapshot() s";
+        let sql = "select s::text as snapshot, pg_snapshot_xmax(s)::text::bigint as next from pg_current_snapshot() s";
         let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
-        let (oldest, next): (i64, i64) = (row.try_get("oldest")?, row.try_get("next")?);
+        let (snapshot, next): (String, i64) = (row.try_get("snapshot")?, row.try_get("next")?);
         // After it was restored elsewhere, a database counts anew.
-        let since = transaction_of(self.0).filter(|since| *since <= next).unwrap_or(0);
+        let since = Read::up_to(self.0).filter(|read| read.last <= next).unwrap_or_default();
         let sql = "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration
                    from evidence e join jobs j on j.id = e.job
-                   where e.txn >= $1::text::xid8 order by e.txn, e.seq";
-        let mut news = News { cursor: Cursor(format!("{CURSOR}{oldest}")), ..News::default() };
-        let mut rows = sqlx::query(sql).bind(since.to_string()).fetch(&mut *connection);
+                   where e.txn >= $1::text::xid8 and not pg_visible_in_snapshot(e.txn, $2::text::pg_snapshot)
+                   order by e.txn, e.seq";
+        let mut news = News { cursor: cursor(&snapshot), ..News::default() };
+        let query = sqlx::query(sql).bind(since.first.to_string()).bind(&since.snapshot);
+        let mut rows = query.fetch(&mut *connection);
         let mut pieces = Pieces::default();
         while let Some(row) = rows.try_next().await? {
             if let Err(error) = pieces.add(&row) {
@@ -53,9 +53,46 @@ impl Look for Newer<'_> {
     }
 }
 
-/// The transaction before which everything was read.
-pub(super) fn transaction_of(cursor: &Cursor) -> Option<i64> {
-    cursor.0.strip_prefix(CURSOR)?.parse().ok().filter(|number| *number >= 0)
+/// A cursor that says that everything was read which is visible in a snapshot.
+pub(super) fn cursor(snapshot: &str) -> Cursor {
+    Cursor(format!("{CURSOR}{snapshot}"))
+}
+
+/// What was read: everything that is visible in a snapshot.
+pub(super) struct Read {
+    /// As PostgreSQL writes it: `xmin:xmax:xip,xip`.
+    pub(super) snapshot: String,
+    /// Before this transaction, everything.
+    first: i64,
+    /// From this transaction on, nothing.
+    last: i64,
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self { snapshot: "1:1:".into(), first: 1, last: 1 }
+    }
+}
+
+impl Read {
+    /// Understands a cursor of this store, and no other.
+    pub(super) fn up_to(cursor: &Cursor) -> Option<Self> {
+        let snapshot = cursor.0.strip_prefix(CURSOR)?;
+        let (first, rest) = snapshot.split_once(':')?;
+        let (last, between) = rest.split_once(':')?;
+        let number =
+            |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok())?;
+        let (first, last) = (number(first)?, number(last)?);
+        let between = between.split(',').filter(|text| !text.is_empty()).map(number);
+        let between: Vec<i64> = between.collect::<Option<_>>()?;
+        let sorted = between.is_sorted_by(|one, other| one < other);
+        let inside = between.iter().all(|number| (first..last).contains(number));
+        (first > 0 && first <= last && sorted && inside).then(|| Self {
+            snapshot: snapshot.to_owned(),
+            first,
+            last,
+        })
+    }
 }
 
 /// Evidence that happened in a span, sorted, without reports. What can't be understood is left out: news tell of it.
@@ -110,18 +147,18 @@ impl Look for Oldest {
 }
 
 /// The same evidence with its report, if it is there.
-pub(super) struct Read<'a>(pub(super) &'a Evidence);
+pub(super) struct Whole<'a>(pub(super) &'a Evidence);
 
-pub(super) const READ: &str = "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration, v.body as via, r.report
+pub(super) const WHOLE: &str = "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration, v.body as via, r.report
     from evidence e join jobs j on j.id = e.job left join said v on v.id = e.via left join reports r on r.seq = e.seq
     where j.slug = $1 and e.run = $2 and least(e.kind, 3::smallint) = least($3, 3::smallint)";
 
-impl Look for Read<'_> {
+impl Look for Whole<'_> {
     type Seen = Option<Evidence>;
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<Evidence>> {
         let Evidence { job, run, kind, .. } = self.0;
-        let query = sqlx::query(READ).bind(job.as_str()).bind(Id(run.0)).bind(number_of(*kind));
+        let query = sqlx::query(WHOLE).bind(job.as_str()).bind(Id(run.0)).bind(number_of(*kind));
         let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(None) };
         let mut pieces = Pieces::default();
         pieces.add_whole(&row)?;
@@ -184,4 +221,63 @@ async fn declarations(
     let rows = rows.fetch_all(connection).await?;
     let said = rows.iter().map(|row| Ok((row.try_get("id")?, parse(row.try_get("body")?)?)));
     said.collect()
+}
+
+/// Evidence that is heard in this transaction.
+#[derive(Default)]
+pub(super) struct Heard {
+    transactions: Vec<String>,
+    numbers: Vec<i64>,
+}
+
+impl Heard {
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// Notes that it was heard.
+    pub(super) async fn write(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let sql = "delete from unheard u using unnest($1::text[]::xid8[], $2::bigint[]) as h (txn, seq)
+                   where u.txn = h.txn and u.seq = h.seq";
+        let query = sqlx::query(sql).bind(self.transactions).bind(self.numbers);
+        query.execute(connection).await.map(drop)
+    }
+}
+
+pub(super) const LOCK_UNHEARD: &str =
+    "select txn::text as txn, seq from unheard order by txn, seq limit $1 for update skip locked";
+pub(super) const UNHEARD: &str =
+    "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration, v.body as via, r.report
+    from unnest($1::text[]::xid8[], $2::bigint[]) as u (txn, seq)
+    join evidence e on e.txn = u.txn and e.seq = u.seq join jobs j on j.id = e.job
+    left join said v on v.id = e.via left join reports r on r.seq = e.seq
+    order by e.seq";
+
+/// Evidence that nobody has heard, the oldest first, with reports; not what another is just hearing. What can't be
+/// understood counts as heard, too.
+pub(super) async fn unheard(
+    connection: &mut PgConnection,
+    most: usize,
+) -> sqlx::Result<(Heard, Vec<Evidence>)> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = sqlx::query(LOCK_UNHEARD).bind(most).fetch_all(&mut *connection).await?;
+    let mut heard = Heard::default();
+    for row in rows {
+        heard.transactions.push(row.try_get("txn")?);
+        heard.numbers.push(row.try_get("seq")?);
+    }
+    if heard.is_empty() {
+        return Ok((heard, Vec::new()));
+    }
+    let query = sqlx::query(UNHEARD).bind(&heard.transactions).bind(&heard.numbers);
+    let mut pieces = Pieces::default();
+    for row in query.fetch_all(&mut *connection).await? {
+        if let Err(error) = pieces.add_whole(&row) {
+            tracing::warn!(%error, "evidence can't be understood");
+        }
+    }
+    Ok((heard, pieces.with_declarations(connection).await?))
 }

@@ -6,6 +6,7 @@ use tenko_core::Evidence;
 use tokio::sync::oneshot;
 
 use super::adding::Append;
+use super::bell::Bell;
 use super::connection::Connections;
 use super::error;
 use crate::{Appended, ErrorKind, Result, StoreError};
@@ -18,6 +19,7 @@ const DOING: &str = "add evidence to";
 #[derive(Debug)]
 pub(super) struct Group {
     connections: Arc<Connections>,
+    bell: Arc<Bell>,
     waiting: Mutex<Waiting>,
 }
 
@@ -37,8 +39,8 @@ struct Parcel {
 
 impl Group {
     /// Nothing waits.
-    pub(super) fn new(connections: Arc<Connections>) -> Self {
-        Self { connections, waiting: Mutex::default() }
+    pub(super) fn new(connections: Arc<Connections>, bell: Arc<Bell>) -> Self {
+        Self { connections, bell, waiting: Mutex::default() }
     }
 
     /// Adds evidence together with that of others.
@@ -89,7 +91,7 @@ impl Group {
     /// Writes in one transaction. If that fails for a reason that need not concern all, each stands alone.
     async fn write(&self, parcels: Vec<Parcel>) {
         let all: Vec<Evidence> = parcels.iter().flat_map(|parcel| parcel.evidence.iter().cloned()).collect();
-        match self.connections.write(DOING, Append(&all)).await {
+        match self.add(&all).await {
             Ok(mut answers) => {
                 for parcel in parcels {
                     let rest = answers.split_off(parcel.evidence.len());
@@ -99,7 +101,7 @@ impl Group {
             }
             Err(problem) if parcels.len() > 1 && !concerns_all(&problem) => {
                 for parcel in parcels {
-                    let answer = self.connections.write(DOING, Append(&parcel.evidence)).await;
+                    let answer = self.add(&parcel.evidence).await;
                     drop(parcel.answer.send(answer));
                 }
             }
@@ -107,6 +109,10 @@ impl Group {
                 parcels.into_iter().for_each(|parcel| drop(parcel.answer.send(Err(error::again(&problem)))));
             }
         }
+    }
+
+    async fn add(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
+        self.connections.write(DOING, Append { evidence, bell: &self.bell }).await
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {

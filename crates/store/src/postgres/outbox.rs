@@ -105,16 +105,34 @@ impl Difference {
             let sql = "delete from outbox where position = any($1)";
             sqlx::query(sql).bind(self.gone).execute(&mut *connection).await?;
         }
-        if !self.positions.is_empty() {
-            let (ready, texts): (Vec<_>, Vec<_>) = self.changed.into_iter().unzip();
-            let sql = "update outbox o set ready_at = c.ready_at, item = c.item
-                       from unnest($1::bigint[], $2::bigint[], $3::text[]) as c (position, ready_at, item)
-                       where o.position = c.position";
-            let query = sqlx::query(sql).bind(self.positions).bind(ready).bind(texts);
-            query.execute(&mut *connection).await?;
-        }
+        write_over(connection, self.positions, self.changed).await?;
         insert(connection, self.new, numbers).await
     }
+}
+
+/// Writes items over those at these positions.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    positions: Vec<i64>,
+    items: &[Item],
+) -> sqlx::Result<()> {
+    let changed = items.iter().map(|item| Ok((ready_at(item), text_of(item)?)));
+    write_over(connection, positions, changed.collect::<sqlx::Result<_>>()?).await
+}
+
+async fn write_over(
+    connection: &mut PgConnection,
+    positions: Vec<i64>,
+    changed: Vec<(Option<i64>, String)>,
+) -> sqlx::Result<()> {
+    if positions.is_empty() {
+        return Ok(());
+    }
+    let (ready, texts): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
+    let sql = "update outbox o set ready_at = c.ready_at, item = c.item
+               from unnest($1::bigint[], $2::bigint[], $3::text[]) as c (position, ready_at, item)
+               where o.position = c.position";
+    sqlx::query(sql).bind(positions).bind(ready).bind(texts).execute(connection).await.map(drop)
 }
 
 async fn insert(

@@ -14,16 +14,16 @@ use uuid::Uuid;
 use super::adding::{job_numbers, keep_texts};
 use super::columns::{Id, hash_of, parse};
 use super::error::damaged;
-use super::evidence::transaction_of;
+use super::evidence::Read;
+use super::nodes::{self, Between};
 use super::outbox::{Difference, Stored};
 use super::work::{Look, Work};
 use crate::{Commit, Facts, Snapshot};
 
 /// The lock that whoever decides about some jobs shares, and whoever decides about all has alone.
 pub(super) const LOCK: &str = "hashtextextended('tenko.deciding.' || current_schema(), 0)";
-/// Whether a node attends, by the clock of the database.
-pub(super) const ATTENDED: &str =
-    "exists (select from nodes where seen_at > extract(epoch from clock_timestamp()) * 1000 - 60000)";
+/// Now, by the clock of the database, in milliseconds.
+pub(super) const CLOCK: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// The roll and its version, as of one moment.
 pub(super) struct Load;
@@ -104,18 +104,21 @@ impl Work for Replace<'_> {
     }
 
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Commit> {
-        let sql = sqlx::AssertSqlSafe(format!("select version, {ATTENDED} as attended from roll for update"));
-        let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
-        if row.try_get("attended")? {
-            return Ok(Commit::Kept);
-        }
-        if row.try_get::<i64, _>("version")? != self.base.cast_signed() {
-            return Ok(Commit::Lost);
+        let (version, between) = nodes::between_roll_calls(connection).await?;
+        match between {
+            Between::Attended => return Ok(Commit::Kept),
+            Between::Decided => {
+                // It may have decided on what this roll call has read before. The next one has read it after.
+                raise_version(connection).await?;
+                return Ok(Commit::Lost);
+            }
+            Between::Nothing if version != self.base.cast_signed() => return Ok(Commit::Lost),
+            Between::Nothing => {}
         }
         let next = self.base + 1;
-        let sql = "update roll set version = $1, rest = $2";
-        let query = sqlx::query(sql).bind(next.cast_signed()).bind(text_of_rest(self.roll)?);
-        query.execute(&mut *connection).await?;
+        let sql = format!("update roll set version = $1, rest = $2, made_at = {CLOCK}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(next.cast_signed());
+        query.bind(text_of_rest(self.roll)?).execute(&mut *connection).await?;
         self.keep(connection).await?;
         Ok(Commit::Won(next))
     }
@@ -139,9 +142,9 @@ impl Replace<'_> {
         let missed = missed.iter().map(|(job, missed)| (job, missed.last, missed));
         keep_facts(connection, "insert into missed (job, at, missed)", missed, &numbers).await?;
         // What a roll call has read is heard.
-        let Some(read) = transaction_of(&self.roll.cursor) else { return Ok(()) };
-        let heard = "delete from unheard where txn < $1::text::xid8";
-        sqlx::query(heard).bind(read.to_string()).execute(connection).await?;
+        let Some(read) = Read::up_to(&self.roll.cursor) else { return Ok(()) };
+        let heard = "delete from unheard where pg_visible_in_snapshot(txn, $1::text::pg_snapshot)";
+        sqlx::query(heard).bind(read.snapshot).execute(connection).await?;
         Ok(())
     }
 
@@ -163,6 +166,12 @@ impl Replace<'_> {
         keep_texts(connection, texts).await?;
         kept.write(connection).await
     }
+}
+
+/// Lets roll calls under way lose.
+pub(super) async fn raise_version(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let sql = format!("update roll set version = version + 1, made_at = {CLOCK}");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
 /// Puts a text where those are that are to be kept; gives what it is known by.
@@ -192,8 +201,8 @@ impl States {
         declaration: Option<Id>,
         wake_at: Option<Timestamp>,
     ) {
-        if state.is_none() && declaration.is_none() && wake_at.is_none() {
-            self.forgotten.push(job);
+        if state.is_none() && declaration.is_none() {
+            self.forget(job);
             return;
         }
         self.jobs.push(job);
@@ -202,8 +211,33 @@ impl States {
         self.wake_at.push(wake_at.map(super::columns::rounded_up));
     }
 
-    /// Writes them.
+    /// Nothing is kept of a job any more.
+    pub(super) fn forget(&mut self, job: i32) {
+        self.forgotten.push(job);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.forgotten.is_empty() && self.jobs.is_empty()
+    }
+
+    /// Writes them, whether anything is kept of the jobs or not.
     pub(super) async fn write(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let sql = "insert into states (job, state, declaration, wake_at)
+                   select * from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[])
+                   on conflict (job) do update set
+                       state = excluded.state, declaration = excluded.declaration, wake_at = excluded.wake_at";
+        self.write_by(connection, sql).await
+    }
+
+    /// Writes them over those that are there.
+    pub(super) async fn write_over(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let sql = "update states s set state = k.state, declaration = k.declaration, wake_at = k.wake_at
+                   from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[]) as k (job, state, declaration, wake_at)
+                   where s.job = k.job";
+        self.write_by(connection, sql).await
+    }
+
+    async fn write_by(self, connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
         if !self.forgotten.is_empty() {
             let sql = "delete from states where job = any($1)";
             sqlx::query(sql).bind(self.forgotten).execute(&mut *connection).await?;
@@ -211,10 +245,6 @@ impl States {
         if self.jobs.is_empty() {
             return Ok(());
         }
-        let sql = "insert into states (job, state, declaration, wake_at)
-                   select * from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[])
-                   on conflict (job) do update set
-                       state = excluded.state, declaration = excluded.declaration, wake_at = excluded.wake_at";
         let query = sqlx::query(sql).bind(self.jobs).bind(self.states).bind(self.declarations);
         query.bind(self.wake_at).execute(connection).await?;
         Ok(())

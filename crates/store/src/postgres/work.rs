@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -26,6 +27,16 @@ pub(super) trait Work: Send {
     /// How the transaction begins: statements without parameters, the last of which may return a row with its number.
     fn opening(&self) -> String {
         "begin; select pg_current_xact_id()::text".to_owned()
+    }
+
+    /// Gets the last row of the opening.
+    fn begun(&mut self, _row: &PgRow) -> sqlx::Result<()> {
+        Ok(())
+    }
+
+    /// Whether nothing was written, so that nothing need be brought to disk.
+    fn is_void(&self, _done: &Self::Done) -> bool {
+        false
     }
 
     /// Does it. What it returns counts once the transaction is on disk.
@@ -120,7 +131,8 @@ impl Connections {
             Ok(done) => done,
             Err(source) => return Err(self.undone(doing, lease, source).await),
         };
-        match sqlx::raw_sql("commit").execute(&mut lease.connection).await {
+        let end = if work.is_void(&done) { "rollback" } else { "commit" };
+        match sqlx::raw_sql(end).execute(&mut lease.connection).await {
             Ok(_) => {
                 lease.give_back();
                 Ok(done)
@@ -182,6 +194,7 @@ async fn begin_and_do<W: Work>(
     let opening = sqlx::AssertSqlSafe(work.opening());
     let rows = sqlx::raw_sql(opening).fetch_all(&mut *connection).await?;
     let number = rows.last().map(|row| row.try_get(0)).transpose()?;
+    rows.last().map(|row| work.begun(row)).transpose()?;
     Ok((number, work.do_in(connection).await?))
 }
 

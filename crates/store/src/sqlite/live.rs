@@ -1,5 +1,7 @@
 //! SQLite for servers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::outbox::Item;
@@ -10,7 +12,7 @@ use super::columns::moment;
 use super::decide::{self, Question, Refused};
 use super::entries::{self, Stored};
 use super::outbox::{self, Claim};
-use super::{SqliteStore, addresses, nodes, watch};
+use super::{SqliteStore, addresses, nodes};
 use crate::live::{Agenda, Attendance, By, Decide, Entry, Key, Live, Node, Settled, Wanted};
 use crate::{Appended, ErrorKind, Result, StoreError};
 
@@ -75,8 +77,8 @@ impl Live for SqliteStore {
 
     async fn changed(&self) {
         loop {
-            tokio::time::sleep(watch::EVERY).await;
-            let watch = std::sync::Arc::clone(&self.watch);
+            tokio::time::sleep_until(self.watch.next_look()).await;
+            let watch = Arc::clone(&self.watch);
             let looked = tokio::task::spawn_blocking(move || watch.looks_changed()).await;
             if looked.unwrap_or(false)
                 && let Ok(changes) = self.changes_by_others().await

@@ -1,7 +1,5 @@
 //! That what is asked again and again is found by indexes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use rusqlite::Connection;
 
 use super::{addresses, entries, evidence, outbox};

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use super::file::{File, Identity};
 use super::schema;
 
 /// How often it is looked.
-pub(super) const EVERY: Duration = Duration::from_millis(250);
+const EVERY: Duration = Duration::from_millis(250);
 
 /// A connection that only looks whether anybody wrote. The file is asked for one number, which costs next to nothing.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ struct Seen {
     version: Option<i64>,
     /// How often others had written, as far as the thread that writes had seen.
     changes: Option<u64>,
+    /// When it was looked last.
+    looked_at: Option<Instant>,
 }
 
 impl Watch {
@@ -32,9 +35,16 @@ impl Watch {
         Self { file: Arc::clone(file), seen: Mutex::default() }
     }
 
+    /// When it is to be looked next. Who begins to wait anew, again and again, does not put it off by that.
+    pub(super) fn next_look(&self) -> Instant {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.looked_at.unwrap_or_else(Instant::now) + EVERY
+    }
+
     /// Whether anybody has written since this was asked before, this store among them.
     pub(super) fn looks_changed(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.looked_at = Some(Instant::now());
         let identity = self.file.identity();
         let same = seen.open.take().filter(|(of, _)| identity.is_some() && *of == identity);
         let opened = same.or_else(|| Some((identity, schema::open_to_read(&self.file).ok()?.connection)));

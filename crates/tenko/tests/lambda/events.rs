@@ -1,6 +1,7 @@
 //! What each kind of event is answered with.
 
 use serde_json::{Value, json};
+use tenko_store::testkit_s3::Ask;
 
 use crate::world::World;
 
@@ -38,6 +39,26 @@ fn a_schedule_calls_the_whole_roll_and_people_are_told() {
     let log = function.kill();
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
     assert!(log.contains("the roll was called") && !log.contains("plantedSecret"), "{log}");
+}
+
+#[test]
+fn a_warm_function_asks_for_what_is_new_and_stores_what_it_decides() {
+    let world = World::with(CONFIG);
+    let function = world.function();
+    function.invoke(&json!({})).unwrap();
+    let asks = [Ask::List, Ask::Get, Ask::Head, Ask::Put];
+    for _ in 0..3 {
+        world.s3.reset_counts();
+        function.invoke(&json!({})).unwrap();
+        assert_eq!(asks.map(|ask| world.s3.count(ask)), [1, 0, 1, 1]);
+    }
+    // Another one that is warm too; each finds out that it was not the last.
+    let other = world.function();
+    other.invoke(&json!({})).unwrap();
+    world.fail("nightly");
+    assert_eq!(verdicts(&function.invoke(&json!({})).unwrap()), ["nightly down", "report new"]);
+    assert_eq!(verdicts(&other.invoke(&json!({})).unwrap()), ["nightly down", "report new"]);
+    assert_eq!(world.slack.told().len(), 1);
 }
 
 #[test]

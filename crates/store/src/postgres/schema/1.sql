@@ -68,6 +68,7 @@ create table outbox (
 create index outbox_of_notice on outbox (notice);
 create index outbox_of_job on outbox (job, channel, position);
 create index outbox_to_claim on outbox (channel, ready_at) where ready_at is not null;
+create index outbox_of_dead on outbox (channel, position) where ready_at is null;
 create index outbox_to_wake on outbox (ready_at) where ready_at is not null;
 
 create table flips (
@@ -90,20 +91,23 @@ create table missed (
 create index missed_of_job on missed (job, at, seq);
 create index missed_by_age on missed (at);
 
--- One row: the version of the roll, what of it is not in other tables, and until when a node attended.
+-- One row: the version of the roll, what of it is not in other tables, and when that version was made.
 create table roll (
-    version        bigint not null,
-    rest           text not null,
-    attended_until bigint
+    version bigint not null,
+    rest    text not null,
+    made_at bigint not null default 0
 );
 
 insert into roll (version, rest) values (0, '{"v":1,"cursor":"","states":{},"outbox":[]}');
 
--- Who hears pings. `seen_at` is by the clock of this database.
+-- Who hears pings: when they were last seen, as they said, and when that was noted, by the clock of this database. The
+-- newest stays, so that it is known since when nobody was there.
 create table nodes (
-    id      uuid primary key,
-    name    text not null,
-    seen_at bigint not null
+    id       uuid primary key,
+    name     text not null,
+    seen_at  bigint not null,
+    noted_at bigint not null,
+    gone     boolean not null
 );
 
 create table addresses (

@@ -124,7 +124,7 @@ impl Cost {
             count,
             memory: f64::from(self.memory) / 1024.0,
             seconds: self.seconds,
-            kept: (kept(100), kept(14)),
+            kept: (kept(100), kept(usage::roll_days(count))),
             store,
         };
         let bill = bill(&Usage::of(load, calls), load, prices, self.yen);
@@ -201,7 +201,7 @@ fn lines(usage: &Usage, prices: Prices, rate: f64) -> Vec<Line> {
         line(Evidence, "S3 storage, evidence", usage.evidence_gb, "GB-months", prices.storage, 0.0),
         line(RollCall, "S3 LIST, newest roll and new evidence", usage.lists, "requests", prices.put, 0.0),
         line(RollCall, "S3 GET, roll and configuration", usage.gets, "requests", prices.get, 0.0),
-        line(RollCall, "S3 HEAD, plain objects", usage.heads, "requests", prices.get, 0.0),
+        line(RollCall, "S3 HEAD, roll and plain objects", usage.heads, "requests", prices.get, 0.0),
         line(RollCall, "S3 PUT, roll", usage.roll_puts, "requests", prices.put, 0.0),
         line(RollCall, "S3 storage, rolls", usage.roll_gb, "GB-months", prices.storage, 0.0),
         line(RollCall, "Lambda, calls", usage.calls, "calls", prices.call, free::CALLS),

@@ -11,6 +11,7 @@ use tenko_store::open::{self, S3Place};
 use super::place;
 use super::policy;
 use super::timetable::{self, Timetable};
+use super::usage;
 use crate::cli::Common;
 use crate::command::Setup;
 use crate::config::Config;
@@ -24,8 +25,6 @@ const MORE_RIGHTS: &str = "              # Here `tenko aws template` adds what t
 const MOST_TOML: usize = 3000;
 /// CloudWatch looks back no further than seven days.
 const MOST_SILENT_HOURS: i64 = 168;
-/// How long old rolls are kept at least.
-const ROLL_DAYS: i64 = 14;
 /// How long evidence is kept at least.
 const EVIDENCE_DAYS: i64 = 100;
 
@@ -46,7 +45,7 @@ pub(super) struct Template {
     /// After how many days evidence is removed [default: 100, or more if the schedules need it]
     #[arg(long, env = "TENKO_EVIDENCE_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     evidence_days: Option<i64>,
-    /// After how many days old rolls are removed [default: 14, or more if the schedules need it]
+    /// After how many days old rolls are removed [default: 14, or 7 if it is called more often than hourly, or more if the schedules need it]
     #[arg(long, env = "TENKO_ROLL_DAYS", value_name = "DAYS", value_parser = value_parser!(i64).range(2..=3650))]
     roll_days: Option<i64>,
     /// After how many seconds a roll call is cut off
@@ -96,9 +95,13 @@ impl Template {
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
         let mut filled = Filled { text: variant(store.is_some()) };
+        if let Some(store) = &store {
+            filled.set("BucketName", &store.bucket)?;
+            filled.set("Prefix", &store.prefix)?;
+        }
         let timetable = self.timetable(config, &zone)?;
         match &store {
-            Some(store) => self.fill_store(&mut filled, store, config, &timetable)?,
+            Some(_) => self.fill_store(&mut filled, config, &timetable)?,
             None => remark_on_repetition(&timetable),
         }
         self.fill_calls(&mut filled, config, &timetable, &zone)?;
@@ -155,12 +158,9 @@ impl Template {
     fn fill_store(
         &self,
         filled: &mut Filled,
-        store: &S3Place,
         config: &Config,
         timetable: &Timetable,
     ) -> Result<(), CommandError> {
-        filled.set("BucketName", &store.bucket)?;
-        filled.set("Prefix", &store.prefix)?;
         let grace = longest_limit(config);
         let evidence = Days {
             what: "evidence",
@@ -169,7 +169,8 @@ impl Template {
             usual: EVIDENCE_DAYS,
         };
         filled.set_number("EvidenceDays", evidence.of(timetable.longest + grace, timetable, grace)?);
-        let roll = Days { what: "the roll", option: "--roll-days", given: self.roll_days, usual: ROLL_DAYS };
+        let usual = usage::roll_days(timetable.calls);
+        let roll = Days { what: "the roll", option: "--roll-days", given: self.roll_days, usual };
         filled.set_number("RollDays", roll.of(timetable.longest, timetable, SignedDuration::ZERO)?);
         if let Some(key) = &self.kms_key {
             filled.set("KmsKeyArn", key)?;

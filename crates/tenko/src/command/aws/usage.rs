@@ -9,6 +9,10 @@ use crate::config::Config;
 
 /// How much further back a roll call lists than the last one got, in seconds.
 const OVERLAP: f64 = 15.0 * 60.0;
+/// With calls at least this far apart, in seconds, a function is still warm from the one before.
+const WARM: f64 = 5.0 * 60.0;
+/// So often a warm function reads its configuration and looks for the newest roll nevertheless, in seconds.
+const AFRESH: f64 = 3600.0;
 /// A body of evidence: host, duration, a little output.
 const EVIDENCE_BYTES: f64 = 700.0;
 /// A plain object that only says that it is there.
@@ -123,15 +127,17 @@ impl Usage {
         let pages = listed / 1000.0;
         let (evidence_days, roll_days) = calls.kept;
         let seconds = calls.seconds.unwrap_or_else(|| estimate(load.jobs, listed / calls.count));
+        // Who is cold finds the newest roll by a LIST and reads it, and the configuration. Who is warm has both, and looks
+        // whether the roll is still there.
+        let cold = if interval <= WARM { calls.count * (interval / AFRESH) } else { calls.count };
+        let warm = calls.count - cold;
         let roll = ROLL_BYTES.0 + ROLL_BYTES.1 * load.jobs;
         Self {
             evidence_puts: load.pieces,
             evidence_gb: load.pieces / 30.0 * evidence_days * EVIDENCE_BYTES / GB,
-            // The newest roll is found by a LIST, and so is new evidence.
-            lists: calls.count * 2.0 + pages,
-            // The roll, and the configuration.
-            gets: calls.count * 2.0,
-            heads: load.objects * (load.waited / interval).max(1.0),
+            lists: calls.count + pages + cold,
+            gets: cold * 2.0,
+            heads: load.objects * (load.waited / interval).max(1.0) + warm,
             roll_puts: calls.count,
             roll_gb: calls.count * DAY / MONTH.as_secs_f64() * roll_days * roll / GB,
             calls: calls.count,
@@ -162,6 +168,11 @@ impl Usage {
 /// How long a cold call takes: to start and to connect, to list, to judge.
 fn estimate(jobs: f64, listed: f64) -> f64 {
     0.3 + 0.1 * listed / 1000.0 + 50e-6 * jobs
+}
+
+/// For how many days a roll is kept, where nobody says otherwise: it takes more room, the more often there is a new one.
+pub(super) fn roll_days(calls: f64) -> i64 {
+    if calls > MONTH.as_secs_f64() / AFRESH + 1.0 { 7 } else { 14 }
 }
 
 /// How many calls a month has that come at this interval.

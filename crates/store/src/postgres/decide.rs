@@ -1,0 +1,231 @@
+//! Deciding about jobs in the transaction that stores their evidence.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+use tenko_core::{Evidence, Slug};
+
+use super::adding::{add, job_numbers, keep_texts};
+use super::bell::Bell;
+use super::columns::rounded_up;
+use super::entries::{Declared, Locked};
+use super::error::damaged;
+use super::evidence::{Heard, unheard};
+use super::nodes;
+use super::outbox::Difference;
+use super::rolls::{LOCK, States, keep_facts, note, raise_version};
+use super::work::Work;
+use crate::Appended;
+use crate::live::{By, Case, Decide, Decided, Entry, Kept, Wanted};
+
+/// What is asked for.
+pub(super) struct Question<'a> {
+    pub(super) by: By,
+    pub(super) wanted: Wanted,
+    pub(super) now: Timestamp,
+    pub(super) decide: Decide,
+    pub(super) declared: &'a Declared,
+    pub(super) bell: &'a Bell,
+    pub(super) attends: bool,
+}
+
+/// Why nothing was decided.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The node does not attend.
+    Absent,
+    /// Deciding panicked.
+    Panicked(String),
+}
+
+/// What was decided; nothing was written if there was nothing to write.
+pub(super) struct Answer {
+    pub(super) appended: Vec<Appended>,
+    void: bool,
+}
+
+impl Work for Question<'_> {
+    type Done = Result<Answer, Refused>;
+
+    fn opening(&self) -> String {
+        let attends = match self.by {
+            By::Node(id) => nodes::attends(id, self.now),
+            By::Tool => "true".to_owned(),
+        };
+        format!(
+            "begin; select pg_advisory_xact_lock_shared({LOCK}); select pg_current_xact_id()::text, {attends} as attends"
+        )
+    }
+
+    fn begun(&mut self, row: &PgRow) -> sqlx::Result<()> {
+        self.attends = row.try_get("attends")?;
+        Ok(())
+    }
+
+    fn is_void(&self, done: &Self::Done) -> bool {
+        done.as_ref().map_or(true, |answer| answer.void)
+    }
+
+    async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Self::Done> {
+        if !self.attends {
+            return Ok(Err(Refused::Absent));
+        }
+        let mut locked = Locked::default();
+        let (case, heard) = read(connection, &self.wanted, self.declared, &mut locked).await?;
+        let decide = &mut self.decide;
+        match catch_unwind(AssertUnwindSafe(|| decide(case))) {
+            Ok(decided) => {
+                let writing = Writing { locked, heard, by: self.by, now: self.now, bell: self.bell };
+                writing.write(connection, decided).await.map(Ok)
+            }
+            Err(panic) => Ok(Err(Refused::Panicked(what_it_said(&*panic)))),
+        }
+    }
+}
+
+fn what_it_said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}
+
+/// What there is to decide on, and the unheard evidence in it.
+async fn read(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    declared: &Declared,
+    locked: &mut Locked,
+) -> sqlx::Result<(Case, Heard)> {
+    let (mut heard, mut evidence) = (Heard::default(), Vec::new());
+    match wanted {
+        Wanted::Jobs(jobs) => locked.add(connection, &jobs.iter().collect::<Vec<_>>()).await?,
+        Wanted::Due { by, most } => locked.add_due(connection, by.as_millisecond(), *most).await?,
+        Wanted::Unheard { most } => {
+            (heard, evidence) = unheard(connection, *most).await?;
+            let jobs: Vec<&Slug> = evidence.iter().map(|piece: &Evidence| &piece.job).collect();
+            locked.add(connection, &jobs).await?;
+        }
+    }
+    let passing = matches!(wanted, Wanted::Due { .. });
+    let entries = entries(connection, declared, locked, passing).await?;
+    Ok((Case { entries, unheard: evidence }, heard))
+}
+
+/// What is kept of the jobs, by name. In `passing`, a job of which nothing can be understood does not keep the others from
+/// being looked at.
+async fn entries(
+    connection: &mut PgConnection,
+    declared: &Declared,
+    locked: &Locked,
+    passing: bool,
+) -> sqlx::Result<Vec<(Slug, Entry)>> {
+    let declared = locked.declarations(connection, declared).await?;
+    let mut entries = BTreeMap::new();
+    for (job, row) in &locked.rows {
+        match row.entry(&declared) {
+            Err(error) if passing => {
+                tracing::error!(%job, %error, "what is kept of the job can't be understood: it is not judged");
+                let sleep = "update states set wake_at = null where job = $1";
+                sqlx::query(sleep).bind(row.job).execute(&mut *connection).await?;
+            }
+            entry => drop(entries.insert(job.clone(), entry?)),
+        }
+    }
+    Ok(entries.into_iter().collect())
+}
+
+/// What was read, for what is written.
+struct Writing<'a> {
+    locked: Locked,
+    heard: Heard,
+    by: By,
+    now: Timestamp,
+    bell: &'a Bell,
+}
+
+impl Writing<'_> {
+    async fn write(mut self, connection: &mut PgConnection, decided: Decided) -> sqlx::Result<Answer> {
+        let Decided { evidence, kept, flips, missed } = decided;
+        let void = evidence.is_empty()
+            && kept.is_empty()
+            && flips.is_empty()
+            && missed.is_empty()
+            && self.heard.is_empty();
+        if void {
+            return Ok(Answer { appended: Vec::new(), void });
+        }
+        self.locked.add(connection, &kept.iter().map(|kept| &kept.job).collect::<Vec<_>>()).await?;
+        let numbers = self.numbers(connection, &evidence, &flips, &missed, &kept).await?;
+        let appended = add(connection, &evidence, &numbers, Some(self.now)).await?;
+        if self.keep(connection, kept, &numbers).await? || self.by == By::Tool {
+            self.bell.ring(connection).await?;
+        }
+        let flips = flips.iter().map(|(job, flip)| (job, flip.at, flip));
+        keep_facts(connection, "insert into flips (job, at, flip)", flips, &numbers).await?;
+        let missed = missed.iter().map(|(job, missed)| (job, missed.last, missed));
+        keep_facts(connection, "insert into missed (job, at, missed)", missed, &numbers).await?;
+        self.heard.write(connection).await?;
+        if self.by == By::Tool {
+            raise_version(connection).await?;
+        }
+        Ok(Answer { appended, void })
+    }
+
+    /// The numbers of all jobs that are named.
+    async fn numbers<F, M>(
+        &self,
+        connection: &mut PgConnection,
+        evidence: &[Evidence],
+        flips: &[(Slug, F)],
+        missed: &[(Slug, M)],
+        kept: &[Kept],
+    ) -> sqlx::Result<HashMap<Slug, i32>> {
+        let mut numbers: HashMap<Slug, i32> =
+            self.locked.rows.iter().map(|(job, row)| (job.clone(), row.job)).collect();
+        let items = kept.iter().flat_map(|kept| kept.entry.items.iter().map(|item| &item.notice.job));
+        let facts = flips.iter().map(|(job, _)| job).chain(missed.iter().map(|(job, _)| job));
+        let named = evidence.iter().map(|piece| &piece.job).chain(facts).chain(items);
+        let others: HashSet<&Slug> = named.filter(|job| !numbers.contains_key(*job)).collect();
+        if !others.is_empty() {
+            let found = job_numbers(connection, others).await?;
+            numbers.extend(found);
+        }
+        Ok(numbers)
+    }
+
+    /// Writes what is kept of jobs, as far as it is another. Says whether others have to look earlier than they thought.
+    async fn keep(
+        &mut self,
+        connection: &mut PgConnection,
+        kept: Vec<Kept>,
+        numbers: &HashMap<Slug, i32>,
+    ) -> sqlx::Result<bool> {
+        let (mut states, mut outbox, mut texts) = (States::default(), Difference::default(), HashMap::new());
+        let mut earlier = false;
+        for Kept { job, entry, wake_at } in kept {
+            let row = self.locked.rows.get(&job).ok_or_else(|| damaged("a job is not locked"))?;
+            let said = entry.declaration.as_ref().map(|said| note(&mut texts, said)).transpose()?;
+            let state = entry.state.as_ref().map(serde_json::to_string).transpose().map_err(damaged)?;
+            let wakes = wake_at.map(rounded_up);
+            earlier |= wakes.is_some_and(|wakes| row.wake_at.is_none_or(|before| wakes < before));
+            if state != row.state || said != row.declaration || wakes != row.wake_at {
+                states.add(row.job, state, said, wake_at);
+                self.locked.made.remove(&job);
+            }
+            outbox.add(&row.items, &entry.items)?;
+        }
+        for job in &self.locked.made {
+            self.locked.rows.get(job).into_iter().for_each(|row| states.forget(row.job));
+        }
+        keep_texts(connection, texts).await?;
+        if !states.is_empty() {
+            states.write_over(connection).await?;
+        }
+        earlier |= !outbox.is_empty();
+        outbox.write(connection, numbers).await?;
+        Ok(earlier)
+    }
+}

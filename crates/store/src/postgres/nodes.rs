@@ -1,0 +1,180 @@
+//! Who attends.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use tenko_core::judge::Gap;
+use tenko_core::roll::Roll;
+use uuid::Uuid;
+
+use super::columns::{Id, moment};
+use super::evidence::cursor;
+use super::rolls::{CLOCK, raise_version, rest_of, text_of_rest};
+use super::work::Work;
+use crate::live::{ATTENDS_FOR, Attendance, Node};
+
+/// Nodes that were not seen for so long are forgotten.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What became of the store since the roll was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    /// No node was there since.
+    Nothing,
+    /// A node attends.
+    Attended,
+    /// A node was there since, and went without a word.
+    Decided,
+}
+
+/// Locks the roll; gives its version, and what nodes did since it was made.
+pub(super) async fn between_roll_calls(connection: &mut PgConnection) -> sqlx::Result<(i64, Between)> {
+    let span = ATTENDS_FOR.as_millis();
+    let sql = format!(
+        "select version,
+             exists (select from nodes where not gone
+                 and abs({CLOCK} - seen_at) <= {span} and abs({CLOCK} - noted_at) <= {span}) as attended,
+             exists (select from nodes where not gone and noted_at >= made_at) as decided
+         from roll for update"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;
+    let between = match (row.try_get("attended")?, row.try_get("decided")?) {
+        (true, _) => Between::Attended,
+        (false, true) => Between::Decided,
+        (false, false) => Between::Nothing,
+    };
+    Ok((row.try_get("version")?, between))
+}
+
+/// Says in SQL whether a node attends: by its own clock, and by that of the database.
+pub(super) fn attends(id: Uuid, now: Timestamp) -> String {
+    let (now, span) = (now.as_millisecond(), ATTENDS_FOR.as_millis());
+    format!(
+        "exists (select from nodes where id = '{id}' and not gone
+             and abs({now} - seen_at) <= {span} and abs({CLOCK} - noted_at) <= {span})"
+    )
+}
+
+/// A node as it was seen.
+struct Seen {
+    id: Uuid,
+    name: String,
+    at: Timestamp,
+    gone: bool,
+}
+
+impl Seen {
+    /// A clock that was set back does not make a node attend for longer.
+    fn attends(&self, now: Timestamp) -> bool {
+        !self.gone && now.duration_since(self.at).abs() <= ATTENDS_FOR
+    }
+}
+
+/// All that are remembered, in the order in which they were seen.
+async fn all(connection: &mut PgConnection) -> sqlx::Result<Vec<Seen>> {
+    let rows = sqlx::query("select id, name, seen_at, gone from nodes order by seen_at");
+    let rows = rows.fetch_all(connection).await?;
+    let seen = rows.iter().map(|row| {
+        let Id(id) = row.try_get("id")?;
+        let at = moment(row.try_get("seen_at")?)?;
+        Ok(Seen { id, name: row.try_get("name")?, at, gone: row.try_get("gone")? })
+    });
+    seen.collect()
+}
+
+/// Notes that a node is there, and finds the gap in which nobody was.
+pub(super) struct Attend<'a> {
+    pub(super) node: &'a Node,
+    pub(super) now: Timestamp,
+    pub(super) longest: SignedDuration,
+}
+
+impl Work for Attend<'_> {
+    type Done = Attendance;
+
+    async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Attendance> {
+        let Self { node, now, longest } = *self;
+        let mut roll = lock(connection).await?;
+        let before = all(connection).await?;
+        let newest = before.last().map(|seen| seen.at);
+        let found = newest
+            .filter(|newest| now.duration_since(*newest) > longest)
+            .map(|newest| Gap { from: newest, to: now });
+        let noted = note(connection, node, now, false).await?;
+        forget_old(connection, now).await?;
+        if let Some(gap) = found {
+            roll.add_gap(gap);
+        }
+        write(connection, &mut roll).await?;
+        let others = before.into_iter().filter(|seen| seen.id != node.id && seen.attends(now));
+        let others: BTreeSet<String> = others.map(|seen| seen.name).collect();
+        Ok(Attendance {
+            store_time: Some(moment(noted)?),
+            others: others.into_iter().collect(),
+            gaps: roll.gaps,
+            found,
+        })
+    }
+}
+
+/// Notes that a node will not be there any more.
+pub(super) struct Leave<'a> {
+    pub(super) node: &'a Node,
+    pub(super) now: Timestamp,
+}
+
+impl Work for Leave<'_> {
+    type Done = ();
+
+    async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut roll = lock(connection).await?;
+        note(connection, self.node, self.now, true).await?;
+        write(connection, &mut roll).await?;
+        let others = all(connection).await?.iter().any(|seen| seen.attends(self.now));
+        // What the others decide until they are next noted is after this, too.
+        if others {
+            let sql = "update roll set version = version + 1";
+            return sqlx::query(sql).execute(connection).await.map(drop);
+        }
+        raise_version(connection).await
+    }
+}
+
+async fn lock(connection: &mut PgConnection) -> sqlx::Result<Roll> {
+    let row = sqlx::query("select rest from roll for update").fetch_one(connection).await?;
+    rest_of(row.try_get("rest")?)
+}
+
+/// Writes what is in no other table of the roll, and sets its cursor to where everything is heard.
+async fn write(connection: &mut PgConnection, roll: &mut Roll) -> sqlx::Result<()> {
+    let sql = "select (select txn::text from unheard order by txn limit 1) as unheard,
+                   pg_current_snapshot()::text as snapshot";
+    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
+    roll.cursor = match row.try_get::<Option<&str>, _>("unheard")? {
+        Some(first) => cursor(&format!("{first}:{first}:")),
+        None => cursor(row.try_get("snapshot")?),
+    };
+    let update = sqlx::query("update roll set rest = $1").bind(text_of_rest(roll)?);
+    update.execute(connection).await.map(drop)
+}
+
+/// Gives the time by the clock of the database.
+async fn note(connection: &mut PgConnection, node: &Node, now: Timestamp, gone: bool) -> sqlx::Result<i64> {
+    let sql = format!(
+        "insert into nodes (id, name, seen_at, noted_at, gone) values ($1, $2, $3, {CLOCK}, $4)
+         on conflict (id) do update set name = excluded.name, seen_at = excluded.seen_at,
+             noted_at = excluded.noted_at, gone = excluded.gone
+         returning noted_at"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(Id(node.id)).bind(&node.name);
+    let row = query.bind(now.as_millisecond()).bind(gone).fetch_one(connection).await?;
+    row.try_get("noted_at")
+}
+
+/// The newest stays, however old it is.
+async fn forget_old(connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
+    let before = now.checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN).as_millisecond();
+    let sql = "delete from nodes where seen_at < $1 and seen_at < (select max(seen_at) from nodes)";
+    sqlx::query(sql).bind(before).execute(connection).await.map(drop)
+}
