@@ -86,13 +86,17 @@ pub struct Tables {
     expect(clippy::unused_async, reason = "a database that is elsewhere is asked")
 )]
 pub async fn tables(url: &str) -> Result<Option<Tables>> {
-    let (found, current) = match Target::parse(url)? {
-        Target::Sqlite(path) => SqliteStore::versions(&path)?,
+    let versions: Option<(i32, i32)> = match Target::parse(url)? {
+        #[cfg(feature = "sqlite")]
+        Target::Sqlite(path) => Some(SqliteStore::versions(&path)?),
         #[cfg(feature = "postgres")]
-        Target::Postgres(address) => PostgresStore::at(*address).versions().await?,
-        Target::Memory | Target::Directory(_) | Target::Bucket(_) => return Ok(None),
+        Target::Postgres(address) => {
+            choose_cryptography();
+            Some(PostgresStore::at(*address).versions().await?)
+        }
+        Target::Memory | Target::Directory(_) | Target::Bucket(_) => None,
     };
-    Ok(Some(Tables { found, current }))
+    Ok(versions.map(|(found, current)| Tables { found, current }))
 }
 
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
