@@ -1,7 +1,6 @@
 //! How PostgreSQL answers what it is asked.
 
 #![cfg(feature = "postgres")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tenko_store::postgres::plans::statements;
