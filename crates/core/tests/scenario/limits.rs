@@ -94,7 +94,7 @@ fn a_due_without_a_start_outweighs_the_one_before_that_has_not_ended() {
     hung()
         .failures(2)
         .at("01:00 start a")
-        .expect("02:10 late running")
+        .expect("02:10 new running")
         .expect("03:10 down missed running since 03:10");
 }
 
