@@ -107,6 +107,18 @@ pub async fn execute(url: &str, sql: &str) {
     drop(connection.close().await);
 }
 
+/// The texts in the first column of what a query finds at a URL.
+///
+/// # Panics
+/// If the database refuses.
+pub async fn texts(url: &str, sql: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect(url).await.expect("the test's own connection is accepted");
+    let asked = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+    let found = asked.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    drop(connection.close().await);
+    found
+}
+
 /// A server with a cluster of its own, for tests that do something to it. It ends with this.
 #[derive(Debug)]
 pub struct Server {

@@ -3,61 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 
 mod cli_support;
-
-use std::fs;
-use std::io::Read as _;
-use std::path::PathBuf;
-use std::process::Command;
+mod small_disk;
 
 use cli_support::Place;
+use small_disk::{Disk, mount};
 
-/// A file system of its own for what a place keeps.
-struct Disk {
-    path: PathBuf,
-}
-
-impl Disk {
-    fn new(place: &Place, size: &str) -> Self {
-        let path = place.state();
-        fs::create_dir(&path).unwrap();
-        mount(&["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs", path.to_str().unwrap()]);
-        Self { path }
-    }
-
-    fn remount(&self, options: &str) {
-        mount(&["-o", &format!("remount,{options}"), self.path.to_str().unwrap()]);
-    }
-
-    /// Leaves no room. Each processor counts the blocks it took by itself for a while, so one refusal is not the end.
-    fn fill(&self) {
-        fs::create_dir(self.path.join("ballast")).unwrap();
-        let mut refused = 0;
-        for number in 0.. {
-            let mut file = fs::File::create(self.path.join(format!("ballast/{number}"))).unwrap();
-            let full = std::io::copy(&mut std::io::repeat(0).take(64 << 10), &mut file);
-            refused = if full.is_ok() { 0 } else { refused + 1 };
-            assert!(full.is_ok() || full.unwrap_err().kind() == std::io::ErrorKind::StorageFull);
-            if refused == 50 {
-                return;
-            }
-        }
-    }
-
-    fn make_room(&self) {
-        fs::remove_dir_all(self.path.join("ballast")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // A disk that stays is no reason to fail.
-        drop(Command::new("umount").arg("-l").arg(&self.path).status());
-    }
-}
-
-fn mount(arguments: &[&str]) {
-    let done = Command::new("mount").args(arguments).output().unwrap();
-    assert!(done.status.success(), "a tmpfs is needed, so root: {}", String::from_utf8_lossy(&done.stderr));
+fn remount(disk: &Disk, options: &str) {
+    mount(&["-o", &format!("remount,{options}"), disk.path.to_str().unwrap()]);
 }
 
 fn kinds(place: &Place, store: &str, kind: &str) -> usize {
@@ -75,7 +27,7 @@ fn says_full(text: &str) -> bool {
 /// The store is on the disk that is full, and so is the spool.
 fn heals(store: &str) {
     let place = Place::new();
-    let disk = Disk::new(&place, "1m");
+    let disk = Disk::at(&place.state(), "1m");
     let store = store.replace("STATE", place.state().to_str().unwrap());
     let run = |line: &str| place.run(&["--job", "job", "--store", &store], line);
     assert_eq!(run("exit 7").code, 7);
@@ -112,7 +64,7 @@ fn fault_3_a_full_disk_under_a_directory_is_said_and_heals() {
 #[ignore = "needs root for a tmpfs; run by ./test"]
 fn fault_4_a_spool_on_a_full_disk_costs_evidence_and_nothing_else() {
     let place = Place::new();
-    let disk = Disk::new(&place, "256k");
+    let disk = Disk::at(&place.state(), "256k");
     let closed = cli_support::ClosedPort::new();
     let url = format!("http://127.0.0.1:{}/ping/x", closed.number());
     let run = || place.run(&["--job", "job", "--report-timeout", "1s", "--to", &url], "echo ran; exit 7");
@@ -136,12 +88,12 @@ fn fault_4_a_spool_on_a_full_disk_costs_evidence_and_nothing_else() {
 fn fault_5_a_disk_that_becomes_read_only_is_said_and_heals() {
     for store in ["sqlite://STATE/tenko.db", "file://STATE/store"] {
         let place = Place::new();
-        let disk = Disk::new(&place, "2m");
+        let disk = Disk::at(&place.state(), "2m");
         let store = store.replace("STATE", place.state().to_str().unwrap());
         let run = || place.run(&["--job", "job", "--store", &store], "echo ran; exit 7");
         assert_eq!(run().code, 7);
         assert_eq!(kinds(&place, &store, "fail"), 1);
-        disk.remount("ro");
+        remount(&disk, "ro");
         let seen = run();
         assert_eq!((seen.code, seen.text()), (7, "ran\n"), "{seen:?}");
         assert!(seen.err.contains("lost") && seen.err.to_lowercase().contains("read-only"), "{}", seen.err);
@@ -149,7 +101,7 @@ fn fault_5_a_disk_that_becomes_read_only_is_said_and_heals() {
         assert_eq!(check.code, 3, "{check:?}");
         let jobs = place.tenko(["jobs", "--json", "--store", &store]);
         assert_eq!((jobs.code, &jobs.json()["jobs"][0]["verdict"]), (0, &"down".into()), "{jobs:?}");
-        disk.remount("rw");
+        remount(&disk, "rw");
         assert_eq!(run().err, "");
         assert_eq!(kinds(&place, &store, "fail"), 2);
     }

@@ -46,10 +46,10 @@ impl Keys {
 impl Desk {
     /// Notes that this node is there, and takes note of when nobody was.
     pub(super) async fn attend(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        let attendance = self.live().attend(&self.node, now, LONGEST_SILENCE).await?;
+        let asked = self.now();
+        let attendance = self.live().attend(&self.node, asked, LONGEST_SILENCE).await?;
         if let Some(theirs) = attendance.store_time {
-            self.clock.follow(theirs, now);
+            self.clock.follow(theirs, asked, self.now());
         }
         if let Some(gap) = attendance.found {
             let (from, to) = (gap.from, gap.to);

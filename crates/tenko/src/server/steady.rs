@@ -106,10 +106,13 @@ impl Steady {
         }
     }
 
-    /// Goes by the clock of the store, which showed `theirs` when this one showed `ours`.
-    pub fn follow(&self, theirs: Timestamp, ours: Timestamp) {
+    /// Goes by the clock of the store, which was asked at `asked` and had answered by `answered`, by this one, and showed
+    /// `theirs` at some moment in between. Only what can't be explained by the way there and back is put right: an answer can
+    /// take seconds, and that is no difference between the clocks.
+    pub fn follow(&self, theirs: Timestamp, asked: Timestamp, answered: Timestamp) {
+        let nearest = theirs.clamp(asked, answered.max(asked));
         let mut told = self.told();
-        told.ahead = told.ahead.saturating_add(theirs.duration_since(ours));
+        told.ahead = told.ahead.saturating_add(theirs.duration_since(nearest));
     }
 
     /// How far the clock that counts is ahead of the one on the wall of this machine.
@@ -247,10 +250,27 @@ mod tests {
     #[test]
     fn the_clock_of_the_store_counts_where_there_is_one() {
         let (clocks, steady, start) = steady();
-        steady.follow(start + SignedDuration::from_secs(90), steady.now());
+        steady.follow(start + SignedDuration::from_secs(90), steady.now(), steady.now());
         clocks.pass(1);
         assert_eq!(steady.now(), start + SignedDuration::from_secs(150));
         assert_eq!(steady.ahead(), SignedDuration::from_secs(90));
         assert_eq!(steady.compare(), None);
+    }
+
+    #[test]
+    fn an_answer_that_takes_long_does_not_move_the_clock() {
+        let (clocks, steady, start) = steady();
+        let asked = steady.now();
+        clocks.pass(2);
+        for minutes in 0..=2 {
+            steady.follow(start + SignedDuration::from_mins(minutes), asked, steady.now());
+            assert_eq!(steady.ahead(), SignedDuration::ZERO);
+        }
+        steady.follow(start - SignedDuration::from_mins(5), asked, steady.now());
+        assert_eq!(steady.ahead(), SignedDuration::from_mins(-5), "at least that is certain");
+        let asked = steady.now();
+        clocks.pass(1);
+        steady.follow(asked + SignedDuration::from_mins(3), asked, steady.now());
+        assert_eq!(steady.ahead(), SignedDuration::from_mins(-3));
     }
 }
