@@ -1,5 +1,6 @@
 //! Evidence: one immutable record about a run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::exact::Exact;
 use crate::flaw::Flaw;
 use crate::job::JobSpec;
 use crate::name::Slug;
@@ -16,6 +18,48 @@ use crate::name::Slug;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
+
+impl RunId {
+    /// How many bits of a made id tell which id it stands for.
+    const LABEL: u128 = (1 << 30) - 1;
+
+    /// Makes an id for a run that needs one of its own: because it was given none, or because the one that it was given was
+    /// used before. It sorts by `at` and is one of version 8 (RFC 9562, section 5.8): 48 bits of milliseconds, 12 random ones,
+    /// 30 that follow from `rid`, all zero if there is none, and 32 random ones.
+    pub fn made(at: Timestamp, rid: Option<Uuid>, random: u64) -> Self {
+        let millis = u128::from(at.as_millisecond().cast_unsigned()) & ((1 << 48) - 1);
+        let random = u128::from(random);
+        let label = rid.map_or(0, Self::label);
+        let id = millis << 80
+            | 8 << 76
+            | (random >> 32 & 0xfff) << 64
+            | 2 << 62
+            | label << 32
+            | random & 0xffff_ffff;
+        Self(Uuid::from_u128(id))
+    }
+
+    /// Whether a ping with the id `rid` can mean this run: it has that id, or one that was made for it.
+    pub fn answers(self, rid: Uuid) -> bool {
+        self.0 == rid || self.made_label() == Some(Self::label(rid))
+    }
+
+    /// Whether it was made for a run that had been given no id.
+    pub fn is_anonymous(self) -> bool {
+        self.made_label() == Some(0)
+    }
+
+    fn made_label(self) -> Option<u128> {
+        (self.0.get_version_num() == 8).then(|| self.0.as_u128() >> 32 & Self::LABEL)
+    }
+
+    /// Never zero. Ids that differ in few places have different ones.
+    fn label(rid: Uuid) -> u128 {
+        let bits = rid.as_u128();
+        let folded = (bits ^ bits >> 30 ^ bits >> 60 ^ bits >> 90 ^ bits >> 120) & Self::LABEL;
+        folded.max(1)
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +277,7 @@ pub struct Via {
     pub agent: String,
 }
 
-/// Output of a run: what it began with and what it ended with. Bytes that are no UTF-8 were replaced by U+FFFD.
+/// Output of a run: what it began with and what it ended with. In the texts, bytes that are no UTF-8 were replaced by U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// The first bytes; all of it when `omitted` is 0.
@@ -244,15 +288,36 @@ pub struct Output {
     /// How many bytes between head and tail were not kept.
     #[serde(default)]
     pub omitted: u64,
+    /// The bytes of head and tail as they were, where something was replaced in the texts and whoever wrote this kept them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
 }
 
 impl Output {
     /// The most bytes of head, and of tail, that are told on.
     pub const MAX_TOLD: usize = 10_000;
 
-    /// As much of it as can be told on: the beginning of the head and the end of the tail.
+    /// Output of bytes of any kind, of which nothing is lost: [`bytes`](Self::bytes) gives them back.
+    pub fn of_bytes(head: &[u8], tail: &[u8], omitted: u64) -> Self {
+        let texts = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
+        let replaced = matches!(texts.0, Cow::Owned(_)) || matches!(texts.1, Cow::Owned(_));
+        let exact = replaced.then(|| Exact([head, tail].concat()));
+        Self { head: texts.0.into_owned(), tail: texts.1.into_owned(), omitted, exact }
+    }
+
+    /// Its bytes, head and tail one after the other: those that there were, if it is known that they were no UTF-8.
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match &self.exact {
+            Some(exact) => Cow::Borrowed(&exact.0),
+            None if self.tail.is_empty() => Cow::Borrowed(self.head.as_bytes()),
+            None => Cow::Owned([self.head.as_bytes(), self.tail.as_bytes()].concat()),
+        }
+    }
+
+    /// As much of it as can be told on, as text: the beginning of the head and the end of the tail.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        self.exact = None;
         let before = self.head.len() + self.tail.len();
         cut(&mut self.head, Self::MAX_TOLD);
         let surplus = self.tail.ceil_char_boundary(self.tail.len().saturating_sub(Self::MAX_TOLD));
@@ -302,5 +367,25 @@ pub(crate) mod duration_ms {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SignedDuration>, D::Error> {
         Ok(Option::<i64>::deserialize(d)?.map(SignedDuration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_id_sorts_by_time_and_answers_to_what_it_was_made_for() {
+        let at: Timestamp = "2026-11-23T05:00:00.123Z".parse().unwrap();
+        let rid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
+        let made = RunId::made(at, Some(rid), u64::MAX);
+        assert_eq!(made.0.get_version_num(), 8);
+        assert_eq!(made.0.get_variant(), uuid::Variant::RFC4122);
+        assert!(made.answers(rid) && !made.is_anonymous());
+        assert!(!made.answers(Uuid::from_u128(rid.as_u128() + 1)));
+        assert!(RunId::made(at + SignedDuration::from_millis(1), Some(rid), 0) > made);
+        let anonymous = RunId::made(at, None, 7);
+        assert!(anonymous.is_anonymous() && !anonymous.answers(rid) && !anonymous.answers(Uuid::nil()));
+        assert!(RunId(rid).answers(rid) && !RunId(rid).is_anonymous());
     }
 }

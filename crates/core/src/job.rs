@@ -1,5 +1,6 @@
 //! What is expected of a job.
 
+mod pings;
 mod resolve;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{ChannelName, Slug};
 use crate::schedule::{Schedule, ScheduleSpec};
 
+pub use pings::{Otherwise, PingRules, Place};
 pub use resolve::SpecError;
 
 /// Something that is expected to run, resolved: nothing in it can be wrong any more.
@@ -32,6 +34,8 @@ pub struct Job {
     pub runbook: Option<String>,
     /// Whether its evidence is a plain object that somebody else writes, so that no wrapper reports for it.
     pub plain_object: bool,
+    /// How pings are to be understood, if not by their URL alone.
+    pub pings: Option<PingRules>,
 }
 
 impl Job {
@@ -47,6 +51,7 @@ impl Job {
             description: None,
             runbook: None,
             plain_object: false,
+            pings: None,
         }
     }
 }
@@ -135,4 +140,7 @@ pub struct JobSpec {
     /// See [`Job::runbook`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook: Option<String>,
+    /// See [`Job::pings`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pings: Option<PingRules>,
 }

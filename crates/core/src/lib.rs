@@ -8,6 +8,7 @@
 pub mod calendar;
 pub mod call;
 pub mod evidence;
+pub mod exact;
 pub mod flaw;
 pub mod format;
 pub mod job;
@@ -21,10 +22,11 @@ pub mod schedule;
 pub mod state;
 
 pub use evidence::{Declaration, Evidence, Exit, Kind, Output, Report, RunId, Via};
+pub use exact::Exact;
 pub use flaw::{Flaw, FlawKind, Shrink};
 pub use job::{Job, JobSpec, Limits};
 pub use judge::{Event, Step, step};
-pub use name::{ChannelName, Slug};
+pub use name::{ChannelName, Slug, SourceName};
 pub use notice::{Notice, NoticeKind};
 pub use roll::Roll;
 pub use state::{JobState, Reason, Verdict};

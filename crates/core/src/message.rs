@@ -246,7 +246,7 @@ impl<'a> Told<'a> {
         add(Label::UpSince, moment(facts.up_since.filter(|_| kind == NoticeKind::Up)));
         let lasted = kind == NoticeKind::Up || matches!(kind, NoticeKind::Reminder(_));
         add(Label::DownFor, lasted.then(|| self.lasted()));
-        let never = || bad.then(|| self.words.never().to_owned());
+        let never = || (bad && !facts.nothing_before).then(|| self.words.never().to_owned());
         add(Label::LastSuccess, moment(facts.last_success.filter(|_| kind != NoticeKind::Up)).or_else(never));
         let ended = self.is_about_an_end();
         add(Label::Exit, facts.exit.filter(|_| ended).map(|exit| self.words.exit(exit)));

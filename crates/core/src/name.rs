@@ -114,6 +114,11 @@ name_type!(
     ChannelName,
     "channel name"
 );
+name_type!(
+    /// The name of a source: a store that others write into, as configured.
+    SourceName,
+    "source name"
+);
 
 #[cfg(test)]
 mod tests {

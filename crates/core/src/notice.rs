@@ -132,6 +132,9 @@ pub struct Facts {
     /// Whether it is about the whole store, and not about the job that it names.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole_store: bool,
+    /// Whether nothing is known of the time before the roll call that tells it, because its store forgets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nothing_before: bool,
     /// Whether nobody had been told that the job was down, because it is up again already.
     #[serde(default)]
     pub brief: bool,

@@ -8,6 +8,7 @@
 //! Each promise is a function that gets a store which nobody used before, and panics if the store breaks it.
 
 mod evidence;
+mod live;
 mod rolls;
 mod samples;
 
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use crate::SharedStore;
 
 pub use evidence::*;
+pub use live::*;
 pub use rolls::*;
 pub use samples::*;
 
@@ -124,17 +126,36 @@ macro_rules! promises {
 }
 
 /// Expands to one `#[tokio::test]` for each promise. Takes an async function that returns a [`Fresh`], and a
-/// [`Suite`].
+/// [`Suite`]; before them may stand why the tests are ignored unless asked for, such as `ignore = "needs a server"`.
 #[macro_export]
 macro_rules! conformance_tests {
+    ({ ignore = $why:literal, $make:expr, $suite:expr } $($promise:ident,)+) => {$(
+        #[tokio::test]
+        #[ignore = $why]
+        async fn $promise() {
+            $crate::conformance::$promise(&$make().await, $suite).await;
+        }
+    )+};
     ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
         #[tokio::test]
         async fn $promise() {
             $crate::conformance::$promise(&$make().await, $suite).await;
         }
     )+};
+    (ignore = $why:literal, $make:expr, $suite:expr) => {
+        $crate::promises!([$crate::conformance_tests] ignore = $why, $make, $suite);
+    };
     ($make:expr, $suite:expr) => {
         $crate::promises!([$crate::conformance_tests] $make, $suite);
+    };
+}
+
+/// The same for stores that servers keep: what [`Live`](crate::live::Live) promises. Takes what [`conformance_tests!`]
+/// takes, and is to be used in a module of its own beside that.
+#[macro_export]
+macro_rules! live_tests {
+    ($make:expr, $suite:expr) => {
+        $crate::live_promises!([$crate::conformance_tests] $make, $suite);
     };
 }
 
@@ -142,6 +163,14 @@ macro_rules! keep_all {
     ({ $make:expr, $suite:expr } $($promise:ident,)+) => {$(
         $promise(&$make(stringify!($promise)).await, $suite).await;
     )+};
+}
+
+/// Tests all promises of stores that servers keep, as [`keeps_all_promises`] does it.
+///
+/// # Panics
+/// If one of them is broken.
+pub async fn keeps_all_live_promises(fresh: impl AsyncFn(&str) -> Fresh, suite: Suite) {
+    crate::live_promises!([keep_all] fresh, suite);
 }
 
 /// Tests all promises, one after the other. For places that are too dear to be made for each: `fresh` gets the name of

@@ -124,6 +124,10 @@ impl Store for FaultyStore {
         self.inner.may_overlook()
     }
 
+    fn forgets(&self) -> bool {
+        self.inner.forgets()
+    }
+
     fn answered_at(&self) -> Option<Timestamp> {
         self.inner.answered_at()
     }

@@ -4,6 +4,7 @@
 //! whoever wins. One URL chooses the store ([`open`]); all of them pass the same conformance suite.
 
 pub mod aws;
+pub mod backup;
 #[cfg(feature = "testkit")]
 pub mod conformance;
 mod credentials;
@@ -16,11 +17,17 @@ pub mod live;
 pub mod memory;
 mod object;
 pub mod open;
+pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod retry;
 pub mod spool;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
+#[cfg(all(feature = "testkit", feature = "postgres"))]
+pub mod testkit_postgres;
 #[cfg(feature = "testkit")]
 pub mod testkit_s3;
 pub mod tls;
@@ -36,7 +43,10 @@ use tenko_core::{Evidence, Slug};
 
 pub use error::{ErrorKind, StoreError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use retry::RetryingStore;
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
 /// The result of asking a store.
@@ -63,6 +73,12 @@ pub trait Store: Debug + Send + Sync {
     /// Whether [`Store::news`] can overlook evidence of a sender whose clock is far off, so that
     /// [`Store::between`] is worth asking before a due counts as missed.
     fn may_overlook(&self) -> bool {
+        false
+    }
+
+    /// Whether all that it keeps ends with this process, so that what is not known may have been known before, and nobody
+    /// goes on from here.
+    fn forgets(&self) -> bool {
         false
     }
 
@@ -101,6 +117,11 @@ pub trait Store: Debug + Send + Sync {
 
     /// The same store for servers that keep it job by job; `None` where none can.
     fn live(&self) -> Option<&dyn live::Live> {
+        None
+    }
+
+    /// The same store for whoever takes all that is kept elsewhere; `None` where nobody can.
+    fn portable(&self) -> Option<&dyn portable::Portable> {
         None
     }
 }

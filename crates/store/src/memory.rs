@@ -15,6 +15,7 @@ use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, S
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     shelf: Arc<Mutex<Shelf>>,
+    forgets: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +35,12 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that says of itself that it [forgets](Store::forgets): what the URL `memory:` names. Others stand in for
+    /// stores that last.
+    pub fn that_forgets() -> Self {
+        Self { forgets: true, ..Self::default() }
     }
 
     /// From now on evidence is received at this moment, and not at the moment of this machine's clock.
@@ -68,6 +75,10 @@ fn identity(evidence: &Evidence) -> (Slug, RunId, &'static str) {
 impl Store for MemoryStore {
     fn url(&self) -> String {
         "memory:".to_owned()
+    }
+
+    fn forgets(&self) -> bool {
+        self.forgets
     }
 
     async fn append(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {

@@ -163,6 +163,7 @@ fn shortened(evidence: &Evidence) -> Vec<u8> {
             message.truncate(message.floor_char_boundary(room / 4));
         }
         if let Some(output) = &mut evidence.report.output {
+            output.exact = None;
             let before = output.head.len() + output.tail.len();
             output.head.truncate(output.head.floor_char_boundary(room / 4));
             let cut = output.tail.ceil_char_boundary(output.tail.len().saturating_sub(room / 2));

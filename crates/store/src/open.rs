@@ -15,6 +15,9 @@ use crate::object::ObjectStore;
 use crate::object::bucket::{self, BucketUrl};
 use crate::object::objects::Objects;
 use crate::object::s3;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Address, PostgresStore};
+#[cfg(feature = "sqlite")]
 use crate::sqlite::{self, SqliteStore};
 use crate::{Appended, MemoryStore, Result, SharedStore};
 
@@ -38,16 +41,22 @@ impl OpenOptions {
     }
 }
 
-/// Opens the store that a URL names. Nothing is asked of a bucket yet.
+/// Opens the store that a URL names. Nothing is asked of a bucket or a database server yet.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<SharedStore> {
     match Target::parse(url)? {
-        Target::Memory => Ok(Arc::new(MemoryStore::new())),
+        Target::Memory => Ok(Arc::new(MemoryStore::that_forgets())),
+        #[cfg(feature = "sqlite")]
         Target::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path)?)),
         Target::Directory(root) => Ok(Arc::new(ObjectStore::new(Arc::new(Directory::new(&root))))),
         Target::Bucket(bucket) => Ok(Arc::new(ObjectStore::new(connect(&bucket, options)?))),
+        #[cfg(feature = "postgres")]
+        Target::Postgres(address) => {
+            choose_cryptography();
+            Ok(Arc::new(PostgresStore::at(*address)))
+        }
     }
 }
 
@@ -71,6 +80,7 @@ pub struct Here(Place);
 
 #[derive(Debug)]
 enum Place {
+    #[cfg(feature = "sqlite")]
     Sqlite(sqlite::Opened),
     Directory(PathBuf),
 }
@@ -79,9 +89,10 @@ enum Place {
 /// elsewhere.
 pub fn open_here(url: &str) -> Option<Result<Here>> {
     match Target::parse(url) {
+        #[cfg(feature = "sqlite")]
         Ok(Target::Sqlite(path)) => Some(sqlite::Opened::new(&path).map(Place::Sqlite).map(Here)),
         Ok(Target::Directory(root)) => Some(Ok(Here(Place::Directory(root)))),
-        Ok(Target::Memory | Target::Bucket(_)) => None,
+        Ok(_) => None,
         Err(error) => Some(Err(error)),
     }
 }
@@ -93,6 +104,7 @@ impl Here {
     /// As [`crate::Store::append`].
     pub fn append(self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
         match self.0 {
+            #[cfg(feature = "sqlite")]
             Place::Sqlite(opened) => opened.append(evidence),
             Place::Directory(root) => directory::append_now(&root, evidence),
         }
@@ -104,10 +116,10 @@ impl Here {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn directory_of(url: &str) -> Result<Option<PathBuf>> {
-    match Target::parse(url)? {
-        Target::Directory(root) => Ok(Some(root)),
-        Target::Memory | Target::Sqlite(_) | Target::Bucket(_) => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Directory(root) => Some(root),
+        _ => None,
+    })
 }
 
 /// A bucket of S3, and what all keys of a store in it begin with.
@@ -126,10 +138,10 @@ pub struct S3Place {
 /// # Errors
 /// [`ErrorKind::Config`] if the URL names no store.
 pub fn s3_place(url: &str) -> Result<Option<S3Place>> {
-    match Target::parse(url)? {
-        Target::Bucket(bucket) => Ok(bucket.s3_place()),
-        Target::Memory | Target::Sqlite(_) | Target::Directory(_) => Ok(None),
-    }
+    Ok(match Target::parse(url)? {
+        Target::Bucket(bucket) => bucket.s3_place(),
+        _ => None,
+    })
 }
 
 /// What a signed URL lets its holder do.
@@ -156,12 +168,15 @@ pub async fn presign(
     let Target::Bucket(bucket) = Target::parse(url)? else {
         return Err(wrong(url).because("only requests to a bucket of S3 can be signed"));
     };
-    drop(rustls::crypto::ring::default_provider().install_default());
+    choose_cryptography();
     s3::presign(&bucket, &options.environment(), key, upload, valid_for).await
 }
 
 /// A URL as it may be shown: without user, password and whatever stands behind the question mark.
 pub fn redact_url(url: &str) -> String {
+    if is_of_database(url) {
+        return redact_database(url);
+    }
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     match shown.split_once("://") {
         Some((scheme, rest)) => {
@@ -173,18 +188,43 @@ pub fn redact_url(url: &str) -> String {
     }
 }
 
+fn is_of_database(url: &str) -> bool {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
+}
+
+/// Passwords hold anything, be it written as it should or not: where it is not clear which part one is, nothing is shown.
+fn redact_database(url: &str) -> String {
+    let unclear = "postgres://...".to_owned();
+    let Ok(parsed) = Url::parse(url) else { return unclear };
+    let rest = &url[url.find("://").map_or(0, |at| at + 3)..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if rest[authority.len()..].contains('@') {
+        return unclear;
+    }
+    let port = parsed.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())
+}
+
 fn connect(bucket: &BucketUrl, options: &OpenOptions) -> Result<Arc<dyn Objects>> {
+    choose_cryptography();
+    bucket::connect(bucket, &options.environment(), options.per_request)
+}
+
+fn choose_cryptography() {
     // Whoever was first has chosen for the process.
     drop(rustls::crypto::ring::default_provider().install_default());
-    bucket::connect(bucket, &options.environment(), options.per_request)
 }
 
 /// What a URL names.
 enum Target {
     Memory,
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
     Directory(PathBuf),
     Bucket(BucketUrl),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<Address>),
 }
 
 impl Target {
@@ -193,15 +233,26 @@ impl Target {
         match scheme.as_deref() {
             Some("memory") if url.len() == "memory:".len() => Ok(Self::Memory),
             Some("memory") => Err(wrong(url).because("it takes no path").hint("write memory:")),
+            #[cfg(not(feature = "sqlite"))]
+            Some("sqlite") => Err(wrong(url).because("this build of Tenko has no SQLite").hint(
+                "build it with the feature sqlite, or name another store: file:///DIRECTORY, s3://BUCKET/PREFIX",
+            )),
+            #[cfg(feature = "sqlite")]
             Some("sqlite") => Ok(Self::Sqlite(path_of(url, "sqlite")?)),
             Some("file") => Ok(Self::Directory(path_of(url, "file")?)),
             Some("s3" | "gs" | "az") => Ok(Self::Bucket(BucketUrl::parse(parse(url)?)?)),
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(Box::new(Address::parse(url)?))),
+            #[cfg(not(feature = "postgres"))]
+            Some("postgres" | "postgresql") => Err(wrong(url)
+                .because("this build of Tenko has no PostgreSQL")
+                .hint("build it with --features postgres, or choose another store")),
             _ => Err(unknown(url, scheme.as_deref())),
         }
     }
 }
 
-const SCHEMES: [&str; 6] = ["s3", "gs", "az", "file", "sqlite", "memory"];
+const SCHEMES: [&str; 7] = ["s3", "gs", "az", "file", "sqlite", "postgres", "memory"];
 
 fn wrong(url: &str) -> StoreError {
     StoreError::new(ErrorKind::Config, format!("{:?} is no URL of a store", redact_url(url)))
@@ -228,7 +279,7 @@ fn path_of(url: &str, scheme: &str) -> Result<PathBuf> {
 }
 
 fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
-    let list = "it may begin with s3://, gs://, az://, file:///, sqlite:///, or be memory:";
+    let list = "it may begin with s3://, gs://, az://, file:///, sqlite:///, postgres://, or be memory:";
     let Some(scheme) = scheme else {
         let hint =
             if url.starts_with('/') { format!("did you mean file://{url}? {list}") } else { list.to_owned() };
@@ -239,6 +290,7 @@ fn unknown(url: &str, scheme: Option<&str>) -> StoreError {
         "gcs" | "google" => Some("gs"),
         "azure" | "abfs" | "abfss" | "adl" => Some("az"),
         "sqlite3" | "sql" | "db" => Some("sqlite"),
+        "pg" | "psql" | "pgsql" => Some("postgres"),
         "mem" => Some("memory"),
         "dir" | "path" => Some("file"),
         _ => SCHEMES.into_iter().find(|known| known.starts_with(scheme) || scheme.starts_with(known)),

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use crate::live::Live;
+use crate::portable::Portable;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, SharedStore, Snapshot, Store, StoreError};
 
 /// The first wait; each one that follows is twice as long.
@@ -114,8 +115,17 @@ impl Store for RetryingStore {
         self.inner.live()
     }
 
+    /// All or nothing is to be moved; that is not begun anew behind anybody's back.
+    fn portable(&self) -> Option<&dyn Portable> {
+        self.inner.portable()
+    }
+
     fn may_overlook(&self) -> bool {
         self.inner.may_overlook()
+    }
+
+    fn forgets(&self) -> bool {
+        self.inner.forgets()
     }
 
     fn answered_at(&self) -> Option<Timestamp> {

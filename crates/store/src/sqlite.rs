@@ -3,14 +3,22 @@
 //! All writes go through one thread. Whatever has arrived while it was busy becomes one transaction (group commit), and
 //! nobody is answered before that is on disk: WAL with `synchronous=FULL`. Several processes may use the file at once.
 
+mod addresses;
 mod columns;
+mod decide;
+mod entries;
 mod error;
 mod evidence;
 mod file;
+mod known;
+mod live;
+mod nodes;
 mod once;
+mod outbox;
 mod readers;
 mod rolls;
 mod schema;
+mod watch;
 mod writer;
 
 use std::path::Path;
@@ -22,10 +30,12 @@ use rusqlite::Connection;
 use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
+use crate::live::Live;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
 use file::File;
 use readers::Readers;
-use writer::{Work, Writer};
+use watch::Watch;
+use writer::{Desk, Writer};
 
 pub use once::Opened;
 
@@ -35,6 +45,7 @@ pub struct SqliteStore {
     file: Arc<File>,
     readers: Arc<Readers>,
     writer: Writer,
+    watch: Arc<Watch>,
 }
 
 impl SqliteStore {
@@ -54,7 +65,8 @@ impl SqliteStore {
             opened => Some(opened?),
         };
         let writer = Writer::start(&file, connection)?;
-        Ok(Self { readers: Arc::new(Readers::new(&file)), file, writer })
+        let (readers, watch) = (Arc::new(Readers::new(&file)), Arc::new(Watch::new(&file)));
+        Ok(Self { file, readers, writer, watch })
     }
 
     /// Reads on a connection of its own, so that it waits for no writer and no writer waits for it.
@@ -86,7 +98,8 @@ impl Store for SqliteStore {
 
     async fn append(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
         let evidence = evidence.to_vec();
-        self.writer.ask("add evidence to", |answer| Work::Append(evidence, answer)).await
+        let append = move |desk: &mut Desk<'_>| evidence::append(desk, &evidence, Timestamp::now());
+        self.writer.ask("add evidence to", append).await
     }
 
     async fn news(&self, since: &Cursor, _now: Timestamp) -> Result<News> {
@@ -126,7 +139,7 @@ impl Store for SqliteStore {
 
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit> {
         let part = rolls::Part::of(base, roll, changes);
-        self.writer.ask("commit to", |answer| Work::Commit(part, answer)).await
+        self.writer.ask("commit to", move |desk| rolls::commit(desk, &part, Timestamp::now())).await
     }
 
     async fn facts(&self, job: &Slug, limit: usize) -> Result<Facts> {
@@ -137,11 +150,15 @@ impl Store for SqliteStore {
     async fn prune(&self, before: Timestamp) -> Result<u64> {
         let mut all = 0;
         loop {
-            let removed = self.writer.ask("prune", |answer| Work::Prune(before, answer)).await?;
+            let removed = self.writer.ask("prune", move |desk| rolls::prune(desk.connection, before)).await?;
             all += removed;
             if removed == 0 {
                 return Ok(all);
             }
         }
+    }
+
+    fn live(&self) -> Option<&dyn Live> {
+        Some(self)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tenko_core::roll::Cursor;
+use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Kind, RunId};
 use tenko_store::conformance::{Fresh, Suite, after, evidence, full_report, names_of, now, roll};
 use tenko_store::sqlite::{Opened, append_now};
@@ -25,6 +25,12 @@ async fn fresh() -> Fresh {
 }
 
 tenko_store::conformance_tests!(fresh, Suite::default());
+
+mod kept_by_servers {
+    use super::*;
+
+    tenko_store::live_tests!(fresh, Suite::default());
+}
 
 fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
@@ -299,8 +305,11 @@ async fn plain_evidence_takes_less_than_80_bytes() {
         pieces.push(Evidence { kind: Kind::Success, at: after(at, 2), ..start.clone() });
         pieces.push(start);
     }
-    for batch in pieces.chunks(500) {
+    for (number, batch) in (0..).zip(pieces.chunks(500)) {
         store.append(batch).await.unwrap();
+        // A roll call hears it.
+        let cursor = Cursor((500 * (number + 1)).to_string());
+        store.commit(number, &Roll { cursor, ..Roll::default() }, &Changes::default()).await.unwrap();
     }
     sql(&path, "pragma wal_checkpoint(truncate)");
     let bytes = fs::metadata(&path).unwrap().len() / (2 * RUNS);

@@ -4,6 +4,7 @@
 //! others read again. Nothing is kept between two calls but what is in the store, and a note on this machine of when
 //! the store could not be reached.
 
+mod afresh;
 mod deliver;
 mod known;
 mod objects;
@@ -38,6 +39,8 @@ pub use outage::Outage;
 pub use past::{Dues, dues, roster};
 pub use rebuild::as_of;
 pub use roster::{Members, members};
+#[cfg(feature = "server")]
+pub(crate) use {objects::look as look_for_objects, roster::resolved};
 
 /// How often a roll call that lost a race reads again before it leaves the field to the others.
 const TRIES: u32 = 20;
@@ -242,13 +245,24 @@ impl Checker {
         }
         let mut members = self.members(&mut roll, &news.evidence).await?;
         members.warnings.extend(news.unreadable.iter().map(not_evidence));
+        let forgets = self.store.forgets();
+        if forgets {
+            afresh::expect(&mut members, &roll, now);
+        }
         let seen = match seen {
             Some(seen) => seen,
             None => objects::look(&self.config, &members.jobs, &roll, now).await,
         };
+        if forgets {
+            afresh::tell_at_once(&members, &seen, &mut roll, now);
+        }
         let evidence = news.evidence.iter().chain(&seen.evidence);
         let roster = Roster { jobs: &members.jobs, blind: &seen.blind };
+        let first = roll.called_at.is_none();
         let mut called = call::call(&mut roll, roster, evidence, now);
+        if forgets && first {
+            afresh::without_the_past(&mut called.notices);
+        }
         called.changes.jobs.extend(members.declared);
         let unjudged = called.unjudged.iter();
         members.warnings.extend(unjudged.map(|slug| {
@@ -265,11 +279,7 @@ impl Checker {
     /// reason not to tell.
     async fn add_reports(&self, notices: &mut [Notice], evidence: &[&Evidence]) {
         for notice in notices {
-            let about = match notice.kind {
-                NoticeKind::Down => failing(notice, evidence),
-                _ => None,
-            };
-            let Some(piece) = about else { continue };
+            let Some(piece) = failing(notice, evidence) else { continue };
             let known = if piece.key.is_some() { self.store.read(piece).await.ok() } else { None };
             let facts = std::mem::take(&mut notice.facts);
             notice.facts = facts.with_evidence(known.as_ref().unwrap_or(piece));
@@ -320,8 +330,11 @@ impl Checker {
     }
 }
 
-/// The failing evidence that a notice is about: the newest of its job up to the moment that it tells of.
-fn failing<'a>(notice: &Notice, evidence: &[&'a Evidence]) -> Option<&'a Evidence> {
+/// The failing evidence that a notice is about, if it is about one: the newest of its job up to the moment that it tells of.
+pub(crate) fn failing<'a>(notice: &Notice, evidence: &[&'a Evidence]) -> Option<&'a Evidence> {
+    if notice.kind != NoticeKind::Down {
+        return None;
+    }
     let bad = |piece: &&'a Evidence| {
         let told = piece.effective_at() <= notice.at.max(notice.created_at);
         piece.job == notice.job && matches!(piece.kind, Kind::Fail(_)) && told

@@ -56,6 +56,7 @@ pub enum Command {
     Flush(command::flush::Flush),
     Notify(command::notify::Notify),
     Config(command::config::ConfigCommand),
+    #[cfg(feature = "aws-setup")]
     Aws(command::aws::Aws),
     Completions(command::help::Completions),
     Man(command::help::Man),

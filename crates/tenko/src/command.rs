@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+#[cfg(feature = "aws-setup")]
 pub mod aws;
 pub mod check;
 pub mod config;
@@ -35,6 +36,7 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
+        #[cfg(feature = "aws-setup")]
         Command::Aws(aws) => aws.execute(&common),
         Command::Completions(completions) => completions.execute(),
         Command::Man(man) => man.execute(),
@@ -56,9 +58,10 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Init(_)
                 | Command::Schedule(_)
                 | Command::Config(_)
-                | Command::Aws(_)
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
+                #[cfg(feature = "aws-setup")]
+                Command::Aws(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }

@@ -15,13 +15,16 @@ mod nearest;
 mod object;
 mod parse;
 mod pending;
+mod pings;
 mod problem;
 mod publish;
 mod read;
 mod schema;
+mod server;
 mod shape;
 mod show;
 mod source;
+mod sources;
 mod suspicion;
 
 use std::collections::BTreeMap;
@@ -33,8 +36,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tenko_core::message::Language;
-use tenko_core::{ChannelName, Job, JobSpec, Slug};
+use tenko_core::{ChannelName, Job, JobSpec, Slug, SourceName};
 use tenko_store::open::OpenOptions;
+use uuid::Uuid;
 
 use crate::notify::options::ChannelConfig;
 use crate::secret::Secret;
@@ -45,6 +49,9 @@ pub use object::{Keys, PlainObject, TemplateError};
 pub use pending::Pending;
 pub use problem::ConfigErrors;
 pub use schema::schema;
+pub use server::{
+    MailOptions, MetricsOptions, SaidError, ServerOptions, TlsFiles, listen_address, prefix, public_url,
+};
 pub use show::show;
 
 /// Which secrets were said by reference: from the path of a key, such as `channels.ops.slack`, to `env:NAME`.
@@ -73,6 +80,10 @@ pub struct Config {
     pub run: RunOptions,
     /// Where a status page is written, if one is.
     pub publish: Option<PublishOptions>,
+    /// The server.
+    pub server: ServerOptions,
+    /// The URLs of stores that others write into and a server reads too, by name.
+    pub sources: BTreeMap<SourceName, String>,
     /// The file that it was read from.
     pub source: Option<PathBuf>,
     /// What is probably not meant, each with its place, as a person reads it.
@@ -92,6 +103,10 @@ pub struct ConfiguredJob {
     pub spec: JobSpec,
     /// The object that is its evidence, if no wrapper reports for it.
     pub object: Option<PlainObject>,
+    /// The source in which its evidence lies, if that is not the store.
+    pub source: Option<SourceName>,
+    /// The UUID in its ping URL, if it has to be a certain one.
+    pub uuid: Option<Uuid>,
 }
 
 /// What concerns the roll call itself.
@@ -162,6 +177,8 @@ impl Default for Config {
             checker: CheckerOptions::default(),
             run: RunOptions::default(),
             publish: None,
+            server: ServerOptions::default(),
+            sources: BTreeMap::new(),
             source: None,
             warnings: Vec::new(),
             references: References::new(),

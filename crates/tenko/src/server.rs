@@ -3,4 +3,23 @@
 //! [`intake`] hears pings and judges the jobs that they are about in the transaction that stores them. Every node does the
 //! same; there is no leader.
 
+mod attendance;
+mod deadlines;
+mod delivery;
+mod desk;
+mod engine;
+mod hearing;
 pub mod intake;
+mod judge;
+mod parts;
+mod recent;
+mod retention;
+mod roster;
+mod runs;
+pub mod status;
+pub mod steady;
+mod survey;
+mod sweep;
+
+pub use attendance::Keys;
+pub use engine::{Engine, EngineError, EngineOptions};

@@ -84,6 +84,65 @@ fn the_template_has_what_the_configuration_says() {
     insta::assert_snapshot!("template-options", filled(&place, &options));
 }
 
+const FOUNDING: &str = r#"
+store = "memory:"
+timezone = "Asia/Tokyo"
+notify = ["ops"]
+[channels.ops]
+slack = "ssm:/tenko/slack"
+[jobs.batch]
+cron = "0 5 * * *"
+object = "s3://hoge-bucket/{date}/evidence.txt"
+"#;
+
+#[test]
+fn where_nothing_is_kept_the_template_has_a_function_that_looks_and_no_bucket() {
+    let place = place(FOUNDING);
+    let seen = aws(&place, &["template"]);
+    let text = seen.text();
+    for needless in ["AWS::S3", "s3:Put", "evidence/", "roll/", "BucketName", "KmsKey", "<", "ConfigKey"] {
+        let found: Vec<&str> =
+            text.lines().filter(|line| line.contains(needless) && !line.starts_with('#')).collect();
+        assert_eq!(found, [""; 0], "{needless}");
+    }
+    insta::assert_snapshot!("template-memory", filled(&place, &[]));
+}
+
+#[test]
+fn where_nothing_is_kept_rights_and_costs_are_those_of_a_look() {
+    let place = place(FOUNDING);
+    let calls: [&[&str]; 4] = [
+        &["policy", "writer"],
+        &["policy", "checker", "--no-list"],
+        &["policy", "bucket"],
+        &["cost", "--jobs", "1", "--every", "1d", "--region", "ap-northeast-1"],
+    ];
+    let said = |call: &&[&str]| format!("$ tenko aws {}\n{}\n", call.join(" "), shown(&aws(&place, call)));
+    insta::assert_snapshot!("memory", calls.iter().map(said).collect::<String>());
+    let bill = aws(&place, &["cost", "--jobs", "1", "--every", "1d", "--region", "ap-northeast-1", "--json"]);
+    let yen = bill.json()["total_with_free_tier"]["yen"].as_f64().unwrap();
+    assert!(yen < 0.03, "one job at the founding cadence costs {yen} yen a month");
+}
+
+#[test]
+fn what_can_not_be_judged_without_a_store_is_refused() {
+    let without = format!("{FOUNDING}[jobs.nightly]\ncron = \"0 5 * * *\"\n");
+    let often = FOUNDING.replace("0 5 * * *", "0 * * * *");
+    let none = FOUNDING.split("[jobs").next().unwrap();
+    let calls: [(&str, &[&str]); 5] = [
+        (&without, &["template"]),
+        (&without, &["policy", "checker"]),
+        (none, &["template"]),
+        (FOUNDING, &["template", "--evidence-days", "30"]),
+        (&often, &["template"]),
+    ];
+    let said = calls.map(|(config, call)| {
+        let seen = aws(&place(config), call);
+        format!("$ tenko aws {}\n--- {}\n{}", call.join(" "), seen.code, seen.err)
+    });
+    insta::assert_snapshot!("memory-refused", said.join("\n"));
+}
+
 #[test]
 fn the_shipped_template_is_plain_cloudformation() {
     let shipped = include_str!("../../../deploy/aws/template.yaml");

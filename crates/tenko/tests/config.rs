@@ -16,6 +16,8 @@ fn env(name: &str) -> Option<String> {
         "SLACK_WEBHOOK_URL" => "https://hooks.slack.example/T0/B0/verysecret",
         "PAGER_URL" | "HEARTBEAT_URL" => "https://example.org/verysecret",
         "SMTP_PASSWORD" | "PAGER_TOKEN" | "PAGER_KEY" | "API_KEY" | "NOT_A_URL" => "verysecret",
+        "PING_KEY" => "verysecretverysecret22",
+        "METRICS_KEY" => "verysecret",
         "EMPTY" => " ",
         _ => return None,
     };
@@ -112,7 +114,7 @@ fn the_example_is_valid_and_shows_every_kind_of_thing() {
     let (config, errors) = read(&config::example(), true);
     assert_eq!(errors, None);
     assert_eq!(config.warnings, [""; 0]);
-    assert_eq!((config.channels.len(), config.jobs.len()), (4, 6));
+    assert_eq!((config.channels.len(), config.jobs.len()), (4, 8));
     show(&config);
 }
 
@@ -214,6 +216,18 @@ fn fault_83_names_that_differ_in_case_or_come_twice_are_refused() {
     assert!(twice.contains("is given twice"), "{twice}");
     let channels = refused("[channels.Ops]\ncommand = [\"true\"]\n");
     assert!(channels.contains("error"), "{channels}");
+}
+
+/// Found by random edits: of a text with a bracket in the wrong place the reader makes a header of a value.
+#[test]
+fn what_slipped_into_the_place_of_a_headers_name_is_not_shown() {
+    let text = "[channels.both][slack = 5\nwebhook = { url = \"env:PAGER_URL\", headers = { A]uthorization = \"verysecret\" } }\"eker]\nheartbeat = { x = [\"verysecret\"] }\n";
+    let (config, errors) = read(text, true);
+    let errors = errors.unwrap().to_string();
+    assert!(!show(&config).contains("verysecret") && !errors.contains("verysecret"), "{errors}");
+    let meant = "[channels.a]\nwebhook = { url = \"env:PAGER_URL\", headers = { \"verysecret\" = \"x\", X-Api-Key = \"y\" } }\n";
+    let shown = show(&read(meant, false).0);
+    assert!(shown.contains("headers.\"***\"") && shown.contains("headers.\"X-Api-Key\""), "{shown}");
 }
 
 fn edited() -> impl Strategy<Value = String> {

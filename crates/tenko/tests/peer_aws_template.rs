@@ -30,8 +30,18 @@ const KEY: &str = "arn:aws:kms:ap-northeast-1:123456789012:key/0a1b";
 
 /// What `tenko` prints in a place with a configuration.
 fn tenko(arguments: &[&str]) -> String {
+    tenko_with(CONFIG, arguments)
+}
+
+/// The same where nothing is kept, and only the job with an object is left.
+fn tenko_without_store(arguments: &[&str]) -> String {
+    let config = CONFIG.replace("s3://acme-rollcall/prod", "memory:");
+    tenko_with(&config.replace("[jobs.nightly]\ncron = \"0 5 * * *\"\n", ""), arguments)
+}
+
+fn tenko_with(config: &str, arguments: &[&str]) -> String {
     let place = tempfile::tempdir().unwrap();
-    std::fs::write(place.path().join("tenko.toml"), CONFIG).unwrap();
+    std::fs::write(place.path().join("tenko.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenko"));
     command.args(arguments).current_dir(place.path()).env_clear().env("TENKO_STATE_DIR", place.path());
     output_of(&mut command)
@@ -59,6 +69,7 @@ fn cfn_lint_and_parliament_find_nothing_in_what_is_printed() {
     let templates = json!({
         "shipped": template(),
         "filled in": tenko(&["aws", "template", "--kms-key", KEY, "--adaptive", "--alarm-email", "ops@example.com"]),
+        "nothing kept": tenko_without_store(&["aws", "template", "--adaptive"]),
         "by hand": tenko(&["aws", "template", "--schedule", "rate(5 minutes)", "--inline-config", "--arch", "x86_64"]),
     });
     let policies = json!({
@@ -66,12 +77,14 @@ fn cfn_lint_and_parliament_find_nothing_in_what_is_printed() {
         "writer of two jobs": tenko(&["aws", "policy", "writer", "--job", "nightly", "--job", "legacy"]),
         "checker": tenko(&["aws", "policy", "checker", "--kms-key", KEY]),
         "bucket": tenko(&["aws", "policy", "bucket"]),
+        "writer, nothing kept": tenko_without_store(&["aws", "policy", "writer"]),
+        "checker, nothing kept": tenko_without_store(&["aws", "policy", "checker"]),
     });
     // Every branch of the template that grants something.
     let parameters = json!({ "KmsKeyArn": KEY, "AdaptiveWakeUps": "true", "CheckerName": "roll-call" });
     let found = judge(&json!({ "templates": templates, "policies": policies, "parameters": parameters }));
     let all = ["templates", "policies"].map(|kind| found[kind].as_object().unwrap().clone());
-    assert_eq!(all.iter().map(serde_json::Map::len).sum::<usize>(), 7);
+    assert_eq!(all.iter().map(serde_json::Map::len).sum::<usize>(), 10);
     let noisy = all.iter().flatten().filter(|(_, found)| **found != json!([]));
     assert_eq!(noisy.collect::<Vec<_>>(), [], "{found:#}");
 }
@@ -151,9 +164,12 @@ fn checkov_finds_nothing_but_the_listed_exceptions() {
     let place = tempfile::tempdir().unwrap();
     let filled = place.path().join("template.yaml");
     std::fs::write(&filled, tenko(&["aws", "template"])).unwrap();
+    let without_store = place.path().join("memory.yaml");
+    std::fs::write(&without_store, tenko_without_store(&["aws", "template"])).unwrap();
     for arguments in [
         ["--framework", "cloudformation", "-f", "deploy/aws/template.yaml"],
         ["--framework", "cloudformation", "-f", filled.to_str().unwrap()],
+        ["--framework", "cloudformation", "-f", without_store.to_str().unwrap()],
         ["--framework", "terraform", "-d", "deploy/terraform/aws"],
     ] {
         let output = checkov(&arguments);

@@ -186,8 +186,12 @@ impl MailServer {
             ca_file,
             login: Some(("tenko".into(), Secret::new(password))),
         };
-        let config =
-            ChannelConfig { name: ops(), language: Language::Ja, options: ChannelOptions::Email(options) };
+        let config = ChannelConfig {
+            name: ops(),
+            language: Language::Ja,
+            digest: true,
+            options: ChannelOptions::Email(options),
+        };
         Channels::open(&BTreeMap::from([(ops(), config)]))
     }
 

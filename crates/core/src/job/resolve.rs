@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::job::{Job, JobSpec, Limits};
+use crate::job::{Job, JobSpec, Limits, PingRules};
 use crate::name::{ChannelName, Slug};
 use crate::schedule::{Field, Schedule, ScheduleError, ScheduleSpec, parse_duration};
 
@@ -68,6 +68,7 @@ impl JobSpec {
             remind: remind(&spec, &mut errors),
             description: line("description", spec.description.as_deref(), &mut errors),
             runbook: line("runbook", spec.runbook.as_deref(), &mut errors),
+            pings: pings(spec.pings.as_ref(), &mut errors),
             ..Job::new(slug, Schedule::Unscheduled { tz: default_tz.clone() })
         };
         if errors.is_empty() {
@@ -97,6 +98,7 @@ impl JobSpec {
             notify: self.notify.clone().or_else(|| defaults.notify.clone()),
             description: text(&self.description, &defaults.description),
             runbook: text(&self.runbook, &defaults.runbook),
+            pings: self.pings.clone().or_else(|| defaults.pings.clone()),
         }
     }
 
@@ -118,6 +120,7 @@ impl JobSpec {
             "remind" => self.remind.is_some(),
             "notify" => self.notify.is_some(),
             "description" => self.description.is_some(),
+            "pings" => self.pings.is_some(),
             _ => self.runbook.is_some(),
         }
     }
@@ -291,6 +294,26 @@ fn line(field: &'static str, text: Option<&str>, errors: &mut Vec<SpecError>) ->
         errors.push(SpecError { span: Some(at..at + c.len_utf8()), ..error });
     }
     Some(text.to_owned())
+}
+
+fn pings(rules: Option<&PingRules>, errors: &mut Vec<SpecError>) -> Option<PingRules> {
+    let rules = rules?;
+    let lists = [&rules.fail, &rules.success, &rules.start];
+    let before = errors.len();
+    if lists.iter().any(|list| list.len() > PingRules::MAX_WORDS) {
+        let problem = format!("it has a list of more than {} words", PingRules::MAX_WORDS);
+        errors.push(SpecError::new("pings", problem));
+    }
+    let words = || lists.iter().flat_map(|list| list.iter());
+    if words().any(String::is_empty) {
+        let error = SpecError::new("pings", "an empty word is in every text");
+        errors.push(error.hint("leave it out"));
+    }
+    if words().any(|word| word.len() > PingRules::MAX_WORD) {
+        let problem = format!("a word is longer than {} bytes", PingRules::MAX_WORD);
+        errors.push(SpecError::new("pings", problem));
+    }
+    (errors.len() == before).then(|| rules.clone())
 }
 
 struct Shown(char);

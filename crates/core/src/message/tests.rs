@@ -357,7 +357,7 @@ proptest! {
         let facts = Facts {
             reason: Some(reason),
             description: own(), schedule: own(), runbook: own(), host: own(), message: own(),
-            output: Some(Output { head: text.repeat(4), tail: text.repeat(4), omitted: 1 }),
+            output: Some(Output { head: text.repeat(4), tail: text.repeat(4), omitted: 1, exact: None }),
             ..Facts::default()
         };
         let message = compose(&notice(kind, DUE, facts), language);

@@ -349,7 +349,7 @@ pub async fn read_gives_back_odd_texts(fresh: &Fresh, _: Suite) {
         "'; drop table x--",
         "\"\\",
     ] {
-        let output = Some(Output { head: odd.into(), tail: odd.into(), omitted: u64::MAX });
+        let output = Some(Output { head: odd.into(), tail: odd.into(), omitted: u64::MAX, exact: None });
         let report =
             Report { host: Some(odd.into()), message: Some(odd.into()), output, ..Report::default() };
         let piece = Evidence { report, ..evidence("job", Kind::Log, now()) };

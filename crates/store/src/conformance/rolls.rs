@@ -27,6 +27,7 @@ async fn win(store: &SharedStore, roll: &Roll, changes: &Changes) -> u64 {
     match commit(store, base, roll, changes).await {
         Commit::Won(version) => version,
         Commit::Lost => panic!("nobody else commits"),
+        Commit::Kept => panic!("no server keeps it"),
     }
 }
 

@@ -7,7 +7,7 @@ use tenko_core::roll::{Changes, Cursor};
 use tenko_core::state::{Answer, Flip, Fold, Heard, Incident, UnderWay};
 use tenko_core::{
     ChannelName, Declaration, Evidence, Exit, JobSpec, JobState, Kind, Notice, Output, Reason, Report, Roll,
-    RunId, Slug, Verdict,
+    RunId, Slug, Verdict, Via,
 };
 use uuid::Uuid;
 
@@ -46,12 +46,19 @@ pub fn full_report() -> Report {
     Report {
         host: Some("web-1.example".into()),
         duration: Some(SignedDuration::from_millis(61_234)),
-        output: Some(Output { head: "begin\n".into(), tail: "end\n".into(), omitted: 12_345 }),
+        output: Some(Output { head: "begin\n".into(), tail: "end\n".into(), omitted: 12_345, exact: None }),
         message: Some("disk nearly full".into()),
         flaw: None,
         timed_out: true,
         max_rss: Some(123_456_789),
+        rid: Some(Uuid::from_u128(7)),
+        via: Some(via("203.0.113.7")),
     }
+}
+
+/// How a ping came from an address.
+pub fn via(from: &str) -> Via {
+    Via { scheme: "https".into(), method: "GET".into(), from: from.into(), agent: "curl/8.14.1".into() }
 }
 
 /// What a job says of itself.

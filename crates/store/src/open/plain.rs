@@ -33,7 +33,7 @@ pub async fn open_objects(url: &str, options: &OpenOptions) -> Result<PlainObjec
     match Target::parse(url)? {
         Target::Directory(root) => Ok(PlainObjects(Arc::new(Directory::new(&root)))),
         Target::Bucket(bucket) => connect(&bucket, options).map(PlainObjects),
-        Target::Memory | Target::Sqlite(_) => Err(wrong(url)
+        _ => Err(wrong(url)
             .because("objects lie in a bucket or a directory")
             .hint("write s3://BUCKET/KEY or file:///PATH")),
     }

@@ -69,19 +69,41 @@ pub(super) fn moment(millis: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(damaged)
 }
 
-/// A report as it is stored; nothing if it says nothing.
-pub(super) fn pack(report: &Report) -> rusqlite::Result<Option<Vec<u8>>> {
-    if *report == Report::default() {
-        return Ok(None);
-    }
-    let json = serde_json::to_vec(report).map_err(damaged)?;
-    if json.len() < WORTH_COMPRESSING {
-        return Ok(Some(json));
-    }
-    zstd::bulk::compress(&json, 3).map(Some).map_err(damaged)
+/// A moment in milliseconds, not before it.
+pub(super) fn rounded_up(moment: Timestamp) -> i64 {
+    let millis = moment.as_millisecond();
+    let is_later = Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < moment);
+    millis + i64::from(is_later)
 }
 
-/// The inverse of [`pack`].
+/// A report as it is stored, without how it came; nothing if it says nothing else.
+pub(super) fn pack(report: &Report) -> rusqlite::Result<Option<Vec<u8>>> {
+    match report {
+        Report {
+            host: None,
+            duration: None,
+            output: None,
+            message: None,
+            flaw: None,
+            timed_out: false,
+            max_rss: None,
+            rid: None,
+            via: _,
+        } => Ok(None),
+        Report { via: None, .. } => pack_json(report).map(Some),
+        report => pack_json(&Report { via: None, ..report.clone() }).map(Some),
+    }
+}
+
+fn pack_json(report: &Report) -> rusqlite::Result<Vec<u8>> {
+    let json = serde_json::to_vec(report).map_err(damaged)?;
+    if json.len() < WORTH_COMPRESSING {
+        return Ok(json);
+    }
+    zstd::bulk::compress(&json, 3).map_err(damaged)
+}
+
+/// The inverse of [`pack`]; how it came is not in it.
 pub(super) fn unpack(stored: ValueRef<'_>) -> rusqlite::Result<Report> {
     let bytes = match stored {
         ValueRef::Null => return Ok(Report::default()),

@@ -69,6 +69,11 @@ pub(super) fn spoils_connection(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// A row was not understood, which concerns whoever wanted to read it alone.
+pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::FromSqlConversionFailure(..))
+}
+
 /// The file is no SQLite database at all.
 pub(super) fn is_no_database(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::NotADatabase)

@@ -7,35 +7,63 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row, params};
 use tenko_core::roll::Cursor;
-use tenko_core::{Declaration, Evidence, Slug};
+use tenko_core::{Declaration, Evidence, Report, Slug, Via};
 
-use super::columns::{FAIL, halves_of, kind_of, mark_of, moment, number_of, pack, parse, run_of, unpack};
+use super::columns::{
+    FAIL, halves_of, kind_of, mark_of, moment, number_of, pack, parse, rounded_up, run_of, unpack,
+};
 use super::error::damaged;
+use super::known::Known;
+use super::writer::Desk;
 use crate::{Appended, News, Unreadable};
 
 /// What [`Pieces`] reads.
 const COLUMNS: &str = "e.seq, j.slug, e.run_hi, e.run_lo, e.kind, e.at, e.lag, e.said, s.declaration";
 const TABLES: &str = "evidence e join jobs j on j.id = e.job left join said s on s.id = e.said";
-/// The columns that [`COLUMNS`] begins with are followed by this one where the report is read, too.
-const REPORT: usize = 9;
+/// What follows [`COLUMNS`] where the report is read, too.
+const REPORT: &str = "r.report, v.via";
+/// Where that is found.
+const REPORTS: &str = "left join reports r on r.seq = e.seq left join via v on v.id = e.via";
+const UNHEARD: &str = "insert into unheard (seq) values (?1)";
 const FIND_JOB: &str = "select id from jobs where slug = ?1";
 const DAY: i64 = 86_400_000;
 
-/// Adds evidence that was received `now`.
+/// Adds evidence that was received `now`, and that nobody has heard.
 pub(super) fn append(
-    connection: &Connection,
+    desk: &mut Desk<'_>,
     evidence: &[Evidence],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Appended>> {
-    let mut append = Append::prepare(connection, now)?;
-    evidence.iter().map(|piece| append.one(piece)).collect()
+    let mut append = Append::prepare(desk.connection, now)?;
+    let mut unheard = desk.connection.prepare_cached(UNHEARD)?;
+    let mut one = |piece| {
+        let seq = append.one(desk.known, piece)?;
+        seq.map(|seq| unheard.execute([seq])).transpose()?;
+        Ok(appended(seq))
+    };
+    evidence.iter().map(&mut one).collect()
+}
+
+/// Adds evidence that was received `now`, and was heard.
+pub(super) fn append_heard(
+    desk: &mut Desk<'_>,
+    evidence: &[Evidence],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Appended>> {
+    let mut append = Append::prepare(desk.connection, now)?;
+    evidence.iter().map(|piece| append.one(desk.known, piece).map(appended)).collect()
 }
 
 /// Prepares what [`append`] needs, so that it is there when the evidence is.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     Append::prepare(connection, Timestamp::UNIX_EPOCH)?;
     connection.prepare_cached(FIND_JOB)?;
+    connection.prepare_cached(UNHEARD)?;
     Ok(())
+}
+
+fn appended(seq: Option<i64>) -> Appended {
+    seq.map_or(Appended::Known, |_| Appended::Added)
 }
 
 struct Append<'c> {
@@ -51,8 +79,8 @@ impl<'c> Append<'c> {
         let find = "select 1 from evidence
              where (run_hi & -65536) | (((run_lo & 65535) + job) & 65535) = ?1
                and job = ?2 and run_hi = ?3 and run_lo = ?4 and min(kind, ?6) = min(?5, ?6)";
-        let insert = "insert into evidence (job, run_hi, run_lo, kind, at, lag, said)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let insert = "insert into evidence (job, run_hi, run_lo, kind, at, lag, said, via)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         Ok(Self {
             connection,
             now: now.as_millisecond(),
@@ -62,25 +90,33 @@ impl<'c> Append<'c> {
         })
     }
 
-    fn one(&mut self, piece: &Evidence) -> rusqlite::Result<Appended> {
-        let job = job_id(self.connection, &piece.job)?;
+    /// Gives the number of the piece, unless it is known.
+    fn one(&mut self, known: &mut Known, piece: &Evidence) -> rusqlite::Result<Option<i64>> {
+        let job = known.job_id(self.connection, &piece.job)?;
         let ((high, low), kind) = (halves_of(piece.run), number_of(piece.kind));
         if self.find.exists(params![mark_of(high, low, job), job, high, low, kind, FAIL])? {
-            return Ok(Appended::Known);
+            return Ok(None);
         }
         let said = piece.declaration.as_ref().map(|said| said_id(self.connection, said)).transpose()?;
+        let via = piece.report.via.as_ref().map(|via| known.via_id(self.connection, via)).transpose()?;
         let at = piece.at.as_millisecond();
-        let seq = self.insert.insert(params![job, high, low, kind, at, self.now - at, said])?;
+        let seq = self.insert.insert(params![job, high, low, kind, at, self.now - at, said, via])?;
         if let Some(report) = pack(&piece.report)? {
             self.report.execute(params![seq, report])?;
         }
-        Ok(Appended::Added)
+        Ok(Some(seq))
     }
 }
 
 /// The number of a job, a new one if it is new.
 pub(super) fn job_id(connection: &Connection, slug: &Slug) -> rusqlite::Result<i64> {
     id(connection, slug.as_str(), FIND_JOB, "insert into jobs (slug) values (?1)")
+}
+
+/// The number of a way in which pings come, a new one if it is new.
+pub(super) fn via_id(connection: &Connection, via: &Via) -> rusqlite::Result<i64> {
+    let text = serde_json::to_string(via).map_err(damaged)?;
+    id(connection, &text, "select id from via where via = ?1", "insert into via (via) values (?1)")
 }
 
 fn said_id(connection: &Connection, said: &Declaration) -> rusqlite::Result<i64> {
@@ -144,13 +180,6 @@ pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<Timesta
     found.map(moment).transpose()
 }
 
-/// Times are kept in whole milliseconds: of those the first that is not before `moment`.
-fn rounded_up(moment: Timestamp) -> i64 {
-    let millis = moment.as_millisecond();
-    let is_later = Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < moment);
-    millis + i64::from(is_later)
-}
-
 fn pieces(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Evidence>> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
@@ -164,7 +193,7 @@ fn pieces(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::
 /// The same evidence with its report, if it is there.
 pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Result<Option<Evidence>> {
     let sql = format!(
-        "select {COLUMNS}, r.report from {TABLES} left join reports r on r.seq = e.seq
+        "select {COLUMNS}, {REPORT} from {TABLES} {REPORTS}
          where (e.run_hi & -65536) | (((e.run_lo & 65535) + e.job) & 65535)
                    = (?2 & -65536) | (((?3 & 65535) + e.job) & 65535)
            and e.job = (select id from jobs where slug = ?1)
@@ -173,11 +202,47 @@ pub(super) fn read(connection: &Connection, wanted: &Evidence) -> rusqlite::Resu
     let (high, low) = halves_of(wanted.run);
     let mut statement = connection.prepare_cached(&sql)?;
     let params = params![wanted.job.as_str(), high, low, number_of(wanted.kind), FAIL];
-    let found = statement.query_row(params, |row| {
-        let report = unpack(row.get_ref(REPORT)?)?;
-        Ok(Evidence { report, ..Pieces::default().read(row)? })
-    });
-    found.optional()
+    statement.query_row(params, |row| Pieces::default().read_whole(row)).optional()
+}
+
+/// Evidence that nobody has heard, the oldest first, with reports, and the numbers of all that was read. What can't be
+/// understood is only among the numbers.
+pub(super) fn unheard(connection: &Connection, most: usize) -> rusqlite::Result<(Vec<i64>, Vec<Evidence>)> {
+    let sql = format!(
+        "select {COLUMNS}, {REPORT} from unheard u cross join {TABLES} {REPORTS}
+         where e.seq = u.seq order by u.seq limit ?1"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let (mut numbers, mut found, mut pieces) = (Vec::new(), Vec::new(), Pieces::default());
+    while let Some(row) = rows.next()? {
+        numbers.push(row.get(0)?);
+        match pieces.read_whole(row) {
+            Ok(piece) => found.push(piece),
+            Err(error) => tracing::warn!(%error, number = numbers.last(), "evidence can't be understood"),
+        }
+    }
+    Ok((numbers, found))
+}
+
+/// Notes that evidence was heard.
+pub(super) fn hear(connection: &Connection, numbers: &[i64]) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("delete from unheard where seq = ?1")?;
+    numbers.iter().try_for_each(|number| delete.execute([number]).map(drop))
+}
+
+/// Notes that all evidence up to a number was heard.
+pub(super) fn hear_up_to(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("delete from unheard where seq <= ?1")?.execute([last]).map(drop)
+}
+
+/// The number before the oldest evidence that nobody has heard; the newest, if all was heard.
+pub(super) fn heard(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "select coalesce(
+        (select min(seq) - 1 from unheard),
+        (select seq from sqlite_sequence where name = 'evidence'),
+        0)";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 /// Reads evidence row by row.
@@ -188,6 +253,15 @@ struct Pieces {
 }
 
 impl Pieces {
+    fn read_whole(&mut self, row: &Row<'_>) -> rusqlite::Result<Evidence> {
+        let via = match row.get_ref(10)? {
+            ValueRef::Null => None,
+            via => Some(parse(via)?),
+        };
+        let report = Report { via, ..unpack(row.get_ref(9)?)? };
+        Ok(Evidence { report, ..self.read(row)? })
+    }
+
     fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<Evidence> {
         let seq: i64 = row.get(0)?;
         let job: Slug = row.get_ref(1)?.as_str().map_err(damaged)?.parse().map_err(damaged)?;

@@ -9,7 +9,9 @@ use rusqlite::config::DbConfig;
 use tenko_core::Evidence;
 
 use super::file::{File, Identity};
-use super::{error, evidence, schema, writer};
+use super::known::Known;
+use super::writer::{self, Desk};
+use super::{error, evidence, schema};
 use crate::{Appended, Result};
 
 /// How long the log may get, in pages of 4 KiB, before a process that writes once puts it into the file. Each such
@@ -46,7 +48,8 @@ impl Opened {
         let mut opened =
             if now.is_some() && now == self.identity { self } else { Self::new(self.file.path())? };
         let added = writer::in_transaction(&mut opened.connection, |connection| {
-            evidence::append(connection, evidence, Timestamp::now())
+            let desk = &mut Desk { connection, known: &mut Known::default() };
+            evidence::append(desk, evidence, Timestamp::now())
         })
         .map_err(|source| error::from("add evidence to", opened.file.path(), source))?;
         if let Err(error) = empty_log(&opened.connection) {

@@ -1,6 +1,6 @@
 //! The roll and facts in their tables.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -8,17 +8,22 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tenko_core::outbox::Item;
 use tenko_core::roll::{Changes, Roll};
+use tenko_core::state::{Flip, Missed};
 use tenko_core::{Slug, format};
 
-use super::columns::parse;
+use super::columns::{parse, rounded_up};
 use super::error::damaged;
-use super::evidence::job_id;
+use super::evidence::{self, job_id};
+use super::nodes;
+use super::outbox::{self, Row};
+use super::writer::Desk;
 use crate::{Commit, Facts, Snapshot};
 
 /// How many rows of a table one transaction of pruning removes, so that nobody waits for long.
 const PRUNED_AT_ONCE: i64 = 1_000;
+const FLIP: &str = "insert into flips (job, at, flip) values (?1, ?2, ?3)";
+const MISSED: &str = "insert into missed (job, at, missed) values (?1, ?2, ?3)";
 
 /// The roll and its version, as of one moment.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
@@ -32,9 +37,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         let rest = row.get_ref(1)?.as_str().map_err(damaged)?;
         Ok((version, format::read_roll(rest.as_bytes()).map_err(damaged)?))
     })?;
-    let mut items = moment.prepare_cached("select item from outbox order by position")?;
-    let items = items.query_map([], |row| parse(row.get_ref(0)?))?;
-    roll.outbox.items = items.collect::<rusqlite::Result<_>>()?;
+    roll.outbox.items = outbox::all(&moment)?;
     load_jobs(&moment, &mut roll)?;
     Ok(Snapshot { version: version.cast_unsigned(), roll })
 }
@@ -75,7 +78,9 @@ pub(super) struct Part {
     jobs: Vec<Job>,
     /// The texts of all jobs, one after the other: many small ones take longer, and more memory.
     texts: Vec<u8>,
-    outbox: Vec<(NoticeId, String)>,
+    outbox: Vec<Row>,
+    /// Up to which number evidence was heard.
+    heard: i64,
     flips: Vec<(Slug, i64, String)>,
     missed: Vec<(Slug, i64, String)>,
 }
@@ -86,9 +91,8 @@ struct Job {
     /// Where in the texts it is.
     state: Option<Range<usize>>,
     declaration: Option<Range<usize>>,
+    wake_at: Option<i64>,
 }
-
-type NoticeId = [u8; 16];
 
 const WRITABLE: &str = "all keys are strings and no value can fail to be written";
 
@@ -106,9 +110,9 @@ impl Part {
             slug: slug.clone(),
             state: roll.states.get(slug).map(|state| add_json(&mut texts, state)),
             declaration: roll.declarations.get(slug).map(|said| add_json(&mut texts, said)),
+            wake_at: roll.states.get(slug).and_then(|state| state.look_again_at).map(rounded_up),
         };
         let jobs = changes.jobs.iter().map(&mut job).collect();
-        let item = |item: &Item| (*item.notice.id.as_bytes(), json(item));
         let flips =
             changes.flips.iter().map(|(slug, flip)| (slug.clone(), flip.at.as_millisecond(), json(flip)));
         let missed =
@@ -118,7 +122,8 @@ impl Part {
             rest: format::write_roll(&rest),
             jobs,
             texts,
-            outbox: roll.outbox.items.iter().map(item).collect(),
+            outbox: roll.outbox.items.iter().map(Row::of).collect(),
+            heard: roll.cursor.0.parse().unwrap_or(0),
             flips: flips.collect(),
             missed: missed.collect(),
         }
@@ -129,7 +134,8 @@ impl Part {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> String {
+/// What is stored as JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect(WRITABLE)
 }
 
@@ -140,19 +146,25 @@ fn add_json<T: Serialize>(texts: &mut Vec<u8>, value: &T) -> Range<usize> {
     start..texts.len()
 }
 
-/// Writes the part if the roll still has the version that it was decided on.
-pub(super) fn commit(connection: &Connection, part: &Part) -> rusqlite::Result<Commit> {
+/// Writes the part if the roll still has the version that it was decided on, and no server keeps it.
+pub(super) fn commit(desk: &mut Desk<'_>, part: &Part, now: Timestamp) -> rusqlite::Result<Commit> {
+    let connection = desk.connection;
+    if nodes::anybody(connection, now)? {
+        return Ok(Commit::Kept);
+    }
     let found: i64 = connection.query_row("select version from roll", [], |row| row.get(0))?;
     if found.cast_unsigned() != part.base {
         return Ok(Commit::Lost);
     }
+    desk.known.forget();
     let next = part.base + 1;
     let rest = std::str::from_utf8(&part.rest).map_err(damaged)?;
     connection.execute("update roll set version = ?1, rest = ?2", params![next.cast_signed(), rest])?;
     keep_jobs(connection, part)?;
-    keep_outbox(connection, &part.outbox)?;
-    keep_facts(connection, "insert into flips (job, at, flip) values (?1, ?2, ?3)", &part.flips)?;
-    keep_facts(connection, "insert into missed (job, at, missed) values (?1, ?2, ?3)", &part.missed)?;
+    outbox::keep_all(connection, &part.outbox)?;
+    keep_facts(connection, FLIP, &part.flips)?;
+    keep_facts(connection, MISSED, &part.missed)?;
+    evidence::hear_up_to(connection, part.heard)?;
     Ok(Commit::Won(next))
 }
 
@@ -163,14 +175,14 @@ fn keep_jobs(connection: &Connection, part: &Part) -> rusqlite::Result<()> {
     jobs.sort_unstable_by_key(|(id, _)| *id);
     let mut delete = connection.prepare_cached("delete from states where job = ?1")?;
     let mut keep = connection.prepare_cached(
-        "insert into states (job, state, declaration) values (?1, ?2, ?3)
-         on conflict do update set state = ?2, declaration = ?3",
+        "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
+         on conflict do update set state = ?2, declaration = ?3, wake_at = ?4",
     )?;
     for (id, job) in jobs {
         let [state, declaration] = [&job.state, &job.declaration].map(|text| part.text(text.as_ref()));
         match (state.transpose()?, declaration.transpose()?) {
             (None, None) => delete.execute([id])?,
-            (state, declaration) => keep.execute(params![id, state, declaration])?,
+            (state, declaration) => keep.execute(params![id, state, declaration, job.wake_at])?,
         };
     }
     Ok(())
@@ -184,43 +196,14 @@ fn keep_facts(connection: &Connection, sql: &str, facts: &[(Slug, i64, String)])
     Ok(())
 }
 
-/// Makes the table hold these items in this order, writing as few rows as possible: an item keeps its position unless
-/// something was put in before it.
-fn keep_outbox(connection: &Connection, outbox: &[(NoticeId, String)]) -> rusqlite::Result<()> {
-    let mut stored = stored_outbox(connection)?;
-    let mut free = stored.values().map(|(position, _)| position + 1).max().unwrap_or(0);
-    let (mut kept, mut last) = (0, -1);
-    let mut update = connection.prepare_cached("update outbox set item = ?2 where position = ?1")?;
-    for (id, item) in outbox {
-        match stored.get(id) {
-            Some((position, text)) if *position > last => {
-                if text != item {
-                    update.execute(params![position, item])?;
-                }
-                last = *position;
-            }
-            _ => break,
-        }
-        stored.remove(id);
-        kept += 1;
-    }
-    let mut delete = connection.prepare_cached("delete from outbox where position = ?1")?;
-    for (position, _) in stored.values() {
-        delete.execute([position])?;
-    }
-    let mut insert =
-        connection.prepare_cached("insert into outbox (position, notice, item) values (?1, ?2, ?3)")?;
-    for (id, item) in &outbox[kept..] {
-        insert.execute(params![free, id, item])?;
-        free += 1;
-    }
-    Ok(())
+/// Keeps a change of verdict.
+pub(super) fn keep_flip(connection: &Connection, job: &Slug, flip: &Flip) -> rusqlite::Result<()> {
+    keep_facts(connection, FLIP, &[(job.clone(), flip.at.as_millisecond(), json(flip))])
 }
 
-fn stored_outbox(connection: &Connection) -> rusqlite::Result<HashMap<NoticeId, (i64, String)>> {
-    let mut select = connection.prepare_cached("select notice, position, item from outbox")?;
-    let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
-    rows.collect()
+/// Keeps dues that nobody answered in time.
+pub(super) fn keep_missed(connection: &Connection, job: &Slug, dues: &Missed) -> rusqlite::Result<()> {
+    keep_facts(connection, MISSED, &[(job.clone(), dues.last.as_millisecond(), json(dues))])
 }
 
 /// Facts about a job, newest first; of two at the same moment, the one that was decided later.
@@ -258,8 +241,9 @@ pub(super) fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Res
         );
         connection.prepare_cached(&sql)?.execute(params![before, PRUNED_AT_ONCE])
     };
-    // The reports first: afterwards nothing tells which evidence they were of.
+    // These first: afterwards nothing tells which evidence they were of.
     some("reports", "evidence")?;
+    some("unheard", "evidence")?;
     let removed = some("evidence", "evidence")? + some("flips", "flips")? + some("missed", "missed")?;
     Ok(removed as u64)
 }

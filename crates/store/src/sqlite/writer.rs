@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
-use tenko_core::Evidence;
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::{File, Identity};
-use super::{error, evidence, rolls, schema};
-use crate::{Appended, Commit, ErrorKind, Result, StoreError};
+use super::known::Known;
+use super::{error, schema};
+use crate::{ErrorKind, Result, StoreError};
 
 /// How much may wait for the disk; whoever comes then waits for a place.
 const QUEUE: usize = 1024;
@@ -22,27 +21,53 @@ const LOG_PAGES: i64 = 1_000;
 /// How long to wait for others who are likely to come; a flush to disk takes several times as long.
 const GATHER: Duration = Duration::from_micros(200);
 
-/// What is to be written, and whom to tell what came of it.
-#[derive(Debug)]
-pub(super) enum Work {
-    Append(Vec<Evidence>, oneshot::Sender<Result<Vec<Appended>>>),
-    Commit(rolls::Part, oneshot::Sender<Result<Commit>>),
-    Prune(Timestamp, oneshot::Sender<Result<u64>>),
+/// What a piece of work is done with: a connection in a transaction, and what is known of the file.
+pub(super) struct Desk<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) known: &'a mut Known,
 }
 
-/// What came of a piece of work, once it is on disk.
-enum Done {
-    Append(Vec<Appended>),
-    Commit(Commit),
-    Prune(u64),
+/// A piece of work, and whom to tell what came of it.
+trait Work: Send {
+    /// Does it. If the transaction fails, it is done again in another one.
+    fn do_at(&mut self, desk: &mut Desk<'_>) -> rusqlite::Result<()>;
+
+    /// Tells that it is on disk, or why it is not.
+    fn tell(self: Box<Self>, outcome: std::result::Result<(), &StoreError>);
 }
+
+struct Asked<T, W> {
+    work: W,
+    done: Option<T>,
+    asker: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, W: FnMut(&mut Desk<'_>) -> rusqlite::Result<T> + Send> Work for Asked<T, W> {
+    fn do_at(&mut self, desk: &mut Desk<'_>) -> rusqlite::Result<()> {
+        self.done = Some((self.work)(desk)?);
+        Ok(())
+    }
+
+    fn tell(self: Box<Self>, outcome: std::result::Result<(), &StoreError>) {
+        let Self { done, asker, .. } = *self;
+        let answer = match (outcome, done) {
+            (Ok(()), Some(done)) => Ok(done),
+            (Err(problem), _) => Err(error::again(problem)),
+            (Ok(()), None) => unreachable!("what is on disk was done"),
+        };
+        // Whoever does not wait for the answer any more is not told.
+        drop(asker.send(answer));
+    }
+}
+
+type Group = Vec<Box<dyn Work>>;
 
 /// Where to send what is to be written.
 #[derive(Debug)]
 pub(super) struct Writer {
     file: Arc<File>,
     /// There until this is dropped.
-    queue: Option<mpsc::Sender<Work>>,
+    queue: Option<mpsc::Sender<Box<dyn Work>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,7 +75,7 @@ impl Writer {
     /// Starts the thread. When this is dropped, it writes what it was sent, closes the file and ends; that is waited for.
     pub(super) fn start(file: &Arc<File>, connection: Option<Connection>) -> Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
-        let open = connection.map(|connection| (file.identity(), connection));
+        let open = connection.map(|connection| Open::new(file, connection));
         let pen = Pen { file: Arc::clone(file), open };
         let named = thread::Builder::new().name("sqlite-writer".into());
         let started = named.spawn(move || pen.write_all(work));
@@ -58,16 +83,17 @@ impl Writer {
         Ok(Self { file: Arc::clone(file), queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Has work done, and waits until it is on disk.
-    pub(super) async fn ask<T>(
+    /// Has work done, and waits until it is on disk. It may be begun several times, each time in another transaction,
+    /// after the one before was rolled back.
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(oneshot::Sender<Result<T>>) -> Work,
+        work: impl FnMut(&mut Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
+        let (asker, answered) = oneshot::channel();
         let gone = || error::gone(doing, self.file.path());
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        queue.send(work(answer)).await.map_err(|_| gone())?;
+        queue.send(Box::new(Asked { work, done: None, asker })).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -96,12 +122,25 @@ pub(super) fn in_transaction<T>(
 /// What the thread holds.
 struct Pen {
     file: Arc<File>,
-    /// The connection, and to which file. None after an error that spoiled it, and while the file can only be read.
-    open: Option<(Option<Identity>, Connection)>,
+    /// None after an error that spoiled it, and while the file can only be read.
+    open: Option<Open>,
+}
+
+/// A connection, to which file, and what is known of what is in it.
+struct Open {
+    identity: Option<Identity>,
+    connection: Connection,
+    known: Known,
+}
+
+impl Open {
+    fn new(file: &File, connection: Connection) -> Self {
+        Self { identity: file.identity(), connection, known: Known::default() }
+    }
 }
 
 impl Pen {
-    fn write_all(mut self, mut queue: mpsc::Receiver<Work>) {
+    fn write_all(mut self, mut queue: mpsc::Receiver<Box<dyn Work>>) {
         let (mut group, mut before) = (Vec::new(), 0);
         while queue.blocking_recv_many(&mut group, GROUP) > 0 {
             gather(&mut queue, &mut group, before);
@@ -114,7 +153,7 @@ impl Pen {
     /// Puts a long log into the file. SQLite would do it before those who wait for what they wrote are told, although
     /// it is on disk already.
     fn shorten_log(&self) {
-        let Some((_, connection)) = &self.open else { return };
+        let Some(Open { connection, .. }) = &self.open else { return };
         let shortened = schema::log_pages(connection).and_then(|pages| match pages {
             ..LOG_PAGES => Ok(()),
             _ => connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(())),
@@ -127,50 +166,47 @@ impl Pen {
 
     /// Writes a group in one transaction. If it fails for a reason that need not concern all of it, each piece of work
     /// stands alone, so that one which can't be done does not take the others with it.
-    fn write_group(&mut self, mut group: Vec<Work>) {
-        let done =
-            self.write("write to", |connection| group.iter().map(|work| work.do_in(connection)).collect());
+    fn write_group(&mut self, mut group: Group) {
+        let done = self.write(|desk| group.iter_mut().try_for_each(|work| work.do_at(desk)));
         match done {
-            Ok(done) => zip(group, done),
+            Ok(()) => group.into_iter().for_each(|work| work.tell(Ok(()))),
             Err(problem) if group.len() > 1 && !concerns_all(&problem) => {
                 group.drain(..).for_each(|work| self.write_group(vec![work]));
             }
-            Err(problem) => group.drain(..).for_each(|work| work.refuse(&problem)),
+            Err(problem) => group.into_iter().for_each(|work| work.tell(Err(&problem))),
         }
     }
 
-    fn write<T>(
-        &mut self,
-        doing: &'static str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T> {
-        let connection = self.connection()?;
-        in_transaction(connection, work).map_err(|source| {
-            if error::spoils_connection(&source) {
-                self.open = None;
+    fn write(&mut self, work: impl FnOnce(&mut Desk<'_>) -> rusqlite::Result<()>) -> Result<()> {
+        let Open { connection, known, .. } = self.open()?;
+        let written = in_transaction(connection, |connection| {
+            known.begin(connection)?;
+            work(&mut Desk { connection, known: &mut *known })
+        });
+        written.map_err(|source| {
+            self.open = self.open.take().filter(|_| !error::spoils_connection(&source));
+            if let Some(open) = &mut self.open {
+                open.known.forget_all();
             }
-            error::from(doing, self.file.path(), source)
+            error::from("write to", self.file.path(), source)
         })
     }
 
     /// The connection, a new one if there is none or if another file lies there now.
-    fn connection(&mut self) -> Result<&mut Connection> {
+    fn open(&mut self) -> Result<&mut Open> {
         let identity = self.file.identity();
-        let open = self.open.take().filter(|(of, _)| identity.is_some() && *of == identity);
+        let open = self.open.take().filter(|open| identity.is_some() && open.identity == identity);
         let open = match open {
             Some(open) => open,
-            None => {
-                let connection = schema::open(&self.file)?;
-                (self.file.identity(), connection)
-            }
+            None => Open::new(&self.file, schema::open(&self.file)?),
         };
-        Ok(&mut self.open.insert(open).1)
+        Ok(self.open.insert(open))
     }
 }
 
 /// Waits a moment for as much as there was the time before: those who were answered together come again together, and
 /// the first of them would else have a transaction of its own. Who comes alone does not wait.
-fn gather(queue: &mut mpsc::Receiver<Work>, group: &mut Vec<Work>, expected: usize) {
+fn gather(queue: &mut mpsc::Receiver<Box<dyn Work>>, group: &mut Group, expected: usize) {
     let until = Instant::now() + GATHER;
     while group.len() < expected && Instant::now() < until {
         match queue.try_recv() {
@@ -192,45 +228,13 @@ fn concerns_all(problem: &StoreError) -> bool {
     }
 }
 
-fn zip(group: Vec<Work>, done: Vec<Done>) {
-    for (work, done) in group.into_iter().zip(done) {
-        // Whoever does not wait for the answer any more is not told.
-        match (work, done) {
-            (Work::Append(_, asker), Done::Append(appended)) => drop(asker.send(Ok(appended))),
-            (Work::Commit(_, asker), Done::Commit(commit)) => drop(asker.send(Ok(commit))),
-            (Work::Prune(_, asker), Done::Prune(removed)) => drop(asker.send(Ok(removed))),
-            _ => unreachable!("do_in answers each kind of work with its own kind"),
-        }
-    }
-}
-
-impl Work {
-    fn do_in(&self, connection: &Connection) -> rusqlite::Result<Done> {
-        match self {
-            Self::Append(evidence, _) => {
-                evidence::append(connection, evidence, Timestamp::now()).map(Done::Append)
-            }
-            Self::Commit(part, _) => rolls::commit(connection, part).map(Done::Commit),
-            Self::Prune(before, _) => rolls::prune(connection, *before).map(Done::Prune),
-        }
-    }
-
-    fn refuse(self, problem: &StoreError) {
-        match self {
-            Self::Append(_, asker) => drop(asker.send(Err(error::again(problem)))),
-            Self::Commit(_, asker) => drop(asker.send(Err(error::again(problem)))),
-            Self::Prune(_, asker) => drop(asker.send(Err(error::again(problem)))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
 
-    fn writer_whose_thread(does: impl FnOnce(mpsc::Receiver<Work>) + Send + 'static) -> Writer {
+    fn writer_whose_thread(does: impl FnOnce(mpsc::Receiver<Box<dyn Work>>) + Send + 'static) -> Writer {
         let (queue, work) = mpsc::channel(QUEUE);
         let file = Arc::new(File::new(Path::new("/nowhere/tenko.db")));
         Writer { file, queue: Some(queue), thread: Some(thread::spawn(move || does(work))) }
@@ -241,7 +245,7 @@ mod tests {
         let dead = writer_whose_thread(drop);
         let dying = writer_whose_thread(|mut work| drop(work.blocking_recv()));
         for writer in [dead, dying] {
-            let error = writer.ask("append to", |answer| Work::Append(Vec::new(), answer)).await.unwrap_err();
+            let error = writer.ask("append to", |_| Ok(())).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable);
             assert_eq!(error.to_string(), "can't append to /nowhere/tenko.db: nobody answered");
         }

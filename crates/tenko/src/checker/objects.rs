@@ -30,11 +30,11 @@ const MOST_ROUNDS: usize = 200;
 
 /// What was seen.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Objects, as evidence of their jobs.
-    pub(super) evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<Evidence>,
     /// Jobs whose object could not be asked for, and why.
-    pub(super) blind: BTreeMap<Slug, String>,
+    pub(crate) blind: BTreeMap<Slug, String>,
 }
 
 /// When is it, and what was there by then.
@@ -45,7 +45,7 @@ struct View {
 }
 
 /// Asks for the objects of all jobs that wait for one.
-pub(super) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
+pub(crate) async fn look(config: &Config, jobs: &BTreeMap<Slug, Job>, roll: &Roll, now: Timestamp) -> Seen {
     // The server's clock may be ahead of this one; what is there is there.
     look_with(config, jobs, roll, View { now, written_by: Timestamp::MAX }).await
 }
@@ -133,15 +133,16 @@ fn cases<'a>(config: &'a Config, jobs: &'a BTreeMap<Slug, Job>, roll: &Roll, vie
 
 /// The dues for which an object is looked for: all that are open, the newest that was missed or answered badly, because
 /// its object may have come late, and of a job that is new the last one, because a bucket remembers what came before the
-/// roll; now, if there was none. None while the job is paused.
+/// roll (now, if there was none), and all since it is expected. None while the job is paused.
 fn dues(job: &Job, state: Option<&JobState>, now: Timestamp) -> Vec<Timestamp> {
     if state.is_some_and(|state| state.paused.is_some()) {
         return Vec::new();
     }
-    let anchor = state.map_or(now, |state| state.fold.anchor);
+    let new = JobState::new(job, job.expected_from.unwrap_or(now));
+    let anchor = state.unwrap_or(&new).fold.anchor;
     let soon = now.checked_add(job.limits.early).unwrap_or(now);
     let last = job.schedule.previous_due(anchor, soon).unwrap_or(now);
-    let open = state.and_then(|state| state.fold.due);
+    let open = state.unwrap_or(&new).fold.due;
     let newest_first = job.schedule.occurrences(anchor, just_after(now), Direction::Back);
     let waiting = newest_first.take_while(|due| open.is_some_and(|open| *due >= open));
     let mut dues: Vec<Timestamp> = waiting.take(MOST_DUES).collect();

@@ -101,6 +101,23 @@ pub fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
     Members { jobs, warnings, ..Members::default() }
 }
 
+/// A job as the configuration knows it, or as it declared itself, or as it was merely heard of. What its declaration can't mean
+/// is among the warnings.
+pub(crate) fn resolved(
+    config: &Config,
+    slug: &Slug,
+    declaration: Option<&Declaration>,
+    warnings: &mut Vec<String>,
+) -> Job {
+    if let Some(configured) = config.jobs.get(slug) {
+        return configured.job.clone();
+    }
+    match declaration.and_then(|declaration| declaration.spec.as_ref()) {
+        Some(spec) => declared(config, slug, spec, warnings),
+        None => merely_heard(config, slug),
+    }
+}
+
 /// A job as it declared itself; one that declares what can't be is merely heard of.
 fn declared(config: &Config, slug: &Slug, spec: &JobSpec, warnings: &mut Vec<String>) -> Job {
     match spec.resolve(slug.clone(), &config.time_zone, Some(&config.defaults)) {

@@ -138,5 +138,5 @@ fn standard_input() -> Result<Output, CommandError> {
     let mut input = std::io::stdin().lock();
     input.by_ref().take(MAX_INPUT).read_to_end(&mut text)?;
     let omitted = std::io::copy(&mut input, &mut std::io::sink())?;
-    Ok(Output { head: String::from_utf8_lossy(&text).into_owned(), tail: String::new(), omitted })
+    Ok(Output { head: String::from_utf8_lossy(&text).into_owned(), omitted, ..Output::default() })
 }

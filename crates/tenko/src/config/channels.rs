@@ -51,7 +51,8 @@ impl Draft<'_, '_> {
         });
         let options = self.options(table);
         let language = language(table).unwrap_or(default_language);
-        Some(ChannelConfig { name: name.ok()?, language, options: options? })
+        let digest = read::flag(table, "digest").unwrap_or(true);
+        Some(ChannelConfig { name: name.ok()?, language, digest, options: options? })
     }
 
     fn options(&mut self, table: &DeTable<'_>) -> Option<ChannelOptions> {

@@ -11,10 +11,11 @@ use tenko_core::job::SpecError;
 use tenko_core::schedule::{Direction, Schedule, ScheduleSpec, Scheduler};
 use tenko_core::{ChannelName, Job, JobSpec, Slug};
 use toml::de::DeTable;
+use uuid::Uuid;
 
 use super::problem::{Problem, Severity};
 use super::read::{self, Reading, Said};
-use super::{ConfiguredJob, nearest, object, shape};
+use super::{ConfiguredJob, nearest, object, shape, sources};
 
 /// What the rest of the file says to a job.
 pub(super) struct Surroundings<'a> {
@@ -25,8 +26,12 @@ pub(super) struct Surroundings<'a> {
     pub(super) wrong_defaults: &'a BTreeSet<&'static str>,
     /// All channels, those with errors too.
     pub(super) channels: &'a BTreeSet<String>,
+    /// All sources, those with errors too.
+    pub(super) sources: &'a BTreeSet<String>,
     /// The shortest times between dues that were worked out already: many jobs have the same schedule.
     pub(super) gaps: RefCell<HashMap<String, Option<SignedDuration>>>,
+    /// The addresses that are taken, and by which jobs.
+    pub(super) addresses: RefCell<HashMap<Uuid, String>>,
 }
 
 /// What a table says of a job.
@@ -56,6 +61,7 @@ pub(super) fn spec(table: &DeTable<'_>) -> JobSpec {
         notify: texts("notify"),
         description: text("description"),
         runbook: text("runbook"),
+        pings: super::pings::rules(table),
     }
 }
 
@@ -123,9 +129,12 @@ impl Surroundings<'_> {
         job.expected_from = since(reading, table, job.schedule.time_zone());
         let object = object::read(reading, table, &job, name);
         job.plain_object = object.is_some();
+        let source = sources::of_job(reading, table, self.sources);
+        let uuid = sources::address(reading, table, &name.text, &self.addresses);
         self.warn(reading, table, &job, name);
         let spec = spec.over(Some(self.defaults));
-        (errors_since(reading, before) == 0).then_some((slug.ok()?, ConfiguredJob { job, spec, object }))
+        (errors_since(reading, before) == 0)
+            .then_some((slug.ok()?, ConfiguredJob { job, spec, object, source, uuid }))
     }
 
     fn shortest_gap(&self, schedule: &Schedule) -> Option<SignedDuration> {

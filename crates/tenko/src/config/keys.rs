@@ -51,6 +51,7 @@ const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
 
 pub(super) const LANGUAGES: &[&str] = &["en", "ja"];
 pub(super) const SCHEDULERS: &[&str] = &["cron", "systemd", "eventbridge", "kubernetes"];
+pub(super) const OTHERWISE: &[&str] = &["ignore", "fail"];
 pub(super) const TLS: &[&str] = &["none", "starttls", "implicit"];
 
 /// The keys at the top.
@@ -77,7 +78,106 @@ pub(super) static TOP: &[Key] = &[
         Form::Short(&Form::Text, PUBLISH),
         "Where each roll call writes a status page: s3://bucket/prefix, gs://, az://, file:///dir.",
     ),
+    key("server", Form::Table(SERVER), "The server, tenko serve."),
+    key(
+        "sources",
+        Form::Named(SOURCE),
+        "Stores that others write into, which the server reads too, by name.",
+    ),
 ];
+
+/// What the numbers below are at most.
+pub(super) const MOST_CONNECTIONS: u32 = 1_000_000;
+pub(super) const MOST_PINGS: u32 = 1_000_000_000;
+pub(super) const MOST_CREATED: u32 = 10_000_000;
+pub(super) const MOST_SERIES: u32 = 1_000_000;
+
+static SERVER: &[Key] = &[
+    key(
+        "listen",
+        Form::Texts,
+        "Where it listens: ADDRESS:PORT, or :PORT for all addresses. Several as a list. Default: 127.0.0.1:8000.",
+    ),
+    key(
+        "url",
+        Form::Text,
+        "The URL under which others reach it, for ping URLs that are shown. Default: the first address at which it listens.",
+    ),
+    key(
+        "ping_keys",
+        Form::Secrets,
+        "The keys that may stand in ping URLs, by any names; those of tenko key add count too.",
+    ),
+    key(
+        "trusted_proxies",
+        Form::Texts,
+        "The addresses of proxies, as prefixes such as 10.0.0.0/8, that are believed what they say about clients. Default: none.",
+    ),
+    key(
+        "body_limit",
+        Form::Size,
+        "How much of the body of a ping is kept, of its beginning and its end. Default: 10kB.",
+    ),
+    key("retention", Form::Duration, "For how long evidence is kept. Default: 90d."),
+    key(
+        "tls",
+        Form::Table(SERVER_TLS),
+        "The certificate with which it speaks TLS itself. Default: it does not.",
+    ),
+    key(
+        "max_connections",
+        Form::Number(1, MOST_CONNECTIONS),
+        "How many connections it holds at once. Default: 10000.",
+    ),
+    key(
+        "max_connections_per_address",
+        Form::Number(1, MOST_CONNECTIONS),
+        "How many of one address, trusted proxies apart. Default: 1000.",
+    ),
+    key(
+        "rate_limit",
+        Form::Number(1, MOST_PINGS),
+        "How many pings a minute are accepted with one key. Default: any number.",
+    ),
+    key(
+        "created_jobs_limit",
+        Form::Number(0, MOST_CREATED),
+        "How many jobs may exist because a ping with create=1 created them. Default: 10000.",
+    ),
+    key(
+        "shutdown_timeout",
+        Form::Duration,
+        "How long what is under way may take when it is told to stop. Default: 30s.",
+    ),
+    key("mail", Form::Table(SERVER_MAIL), "Pings by e-mail. Default: off."),
+    key(
+        "metrics",
+        Form::Short(&Form::Flag, SERVER_METRICS),
+        "Whether it shows metrics at /metrics, and to whom. Default: true.",
+    ),
+];
+
+static SERVER_TLS: &[Key] = &[
+    key("certificate", Form::Text, "A file of PEM: the certificate and those between it and its root."),
+    key("key", Form::Text, "A file of PEM: the private key of the certificate."),
+];
+
+static SERVER_MAIL: &[Key] = &[
+    key("listen", Form::Text, "Where it listens for SMTP: ADDRESS:PORT, or :PORT for all addresses."),
+    key("domain", Form::Text, "The domain of the addresses to which pings are sent."),
+];
+
+static SERVER_METRICS: &[Key] = &[
+    key("key", Form::Secret, "What a reader must present as a bearer token. Default: anybody may read."),
+    key(
+        "jobs",
+        Form::Number(0, MOST_SERIES),
+        "For how many jobs at most there are series of their own. Default: 1000.",
+    ),
+];
+
+static SOURCE: &[Key] =
+    &[key("url", Form::Text, "The store: s3://bucket/prefix, gs://, az://, file:///dir. It is only read.")];
 
 static PUBLISH: &[Key] = &[
     key("url", Form::Text, "Where the page is written: s3://bucket/prefix, gs://, az://, file:///dir."),
@@ -105,6 +205,7 @@ macro_rules! job_keys {
             key("notify", Form::Texts, "The channels that are told."),
             key("description", Form::Text, "What it is, in one line, shown in notices."),
             key("runbook", Form::Text, "Where to read what to do when it is down, shown in notices."),
+            key("pings", Form::Table(PINGS), "How a server understands its pings, if not by their URL alone."),
             $($more),*
         ]
     };
@@ -143,7 +244,40 @@ pub(super) static JOB: &[Key] = job_keys!(
         Form::Shrink,
         "An object that is smaller than the last good one by more is bad evidence: \"20%\", or a size."
     ),
+    key(
+        "source",
+        Form::Text,
+        "The source in which its evidence lies, one of those in sources. Default: the store."
+    ),
+    key(
+        "uuid",
+        Form::Text,
+        "The UUID in its ping URL, for a job that was pinged elsewhere before. Default: the server gives it one."
+    ),
 );
+
+static PINGS: &[Key] = &[
+    key(
+        "only_post",
+        Form::Flag,
+        "Whether HTTP requests of another method than POST mean nothing. Default: false.",
+    ),
+    key("fail", Form::Texts, "A ping with one of these words is a failure, whatever its URL says."),
+    key("success", Form::Texts, "A ping with one of these words is a success, if it is no failure."),
+    key(
+        "start",
+        Form::Texts,
+        "A ping with one of these words is a start, if it is neither failure nor success.",
+    ),
+    key("otherwise", Form::Choice(OTHERWISE), "What a ping without any of the words is. Default: ignore."),
+    key(
+        "in_body",
+        Form::Flag,
+        "Look for the words in bodies of HTTP requests. Default: everywhere, if no place is named.",
+    ),
+    key("in_subject", Form::Flag, "Look for the words in subjects of mails."),
+    key("in_mail", Form::Flag, "Look for the words in texts of mails."),
+];
 
 pub(super) static CHANNEL: &[Key] = &[
     key("slack", Form::Short(&Form::Secret, SLACK), "A Slack incoming webhook, by its URL."),
@@ -156,6 +290,7 @@ pub(super) static CHANNEL: &[Key] = &[
     ),
     key("timeout", Form::Duration, "How long the command may take. Default: 30s."),
     key("language", Form::Choice(LANGUAGES), "The language of this channel. Default: that at the top."),
+    key("digest", Form::Flag, "Whether a server tells many things at once in one message. Default: true."),
 ];
 
 static SLACK: &[Key] = &[key("url", Form::Secret, "The webhook's URL.")];

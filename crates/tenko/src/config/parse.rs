@@ -15,7 +15,7 @@ use super::jobs::{self, Surroundings};
 use super::problem::{self, ConfigErrors, Problem};
 use super::read::{self, Reading};
 use super::source::Source;
-use super::{CheckerOptions, Config, Outside, RunOptions, keys, publish, shape};
+use super::{CheckerOptions, Config, Outside, RunOptions, keys, publish, server, shape, sources};
 use crate::aws::secrets::Answers;
 
 /// More output than this in evidence helps nobody, in bytes.
@@ -61,6 +61,8 @@ fn meaning(reading: &mut Reading<'_>, top: &DeTable<'_>) -> Config {
         notify: notify(reading, top),
         ..Config::default()
     };
+    config.sources = sources::sources(reading, top, config.store.as_deref());
+    config.server = server::reading::server(reading, top, &mut config.references);
     read_channels(reading, top, &mut config);
     read_jobs(reading, top, &mut config);
     config.checker = checker(reading, top, &mut config.references);
@@ -129,7 +131,9 @@ fn read_jobs(reading: &mut Reading<'_>, top: &DeTable<'_>, config: &mut Config) 
         defaults: &config.defaults,
         wrong_defaults: &wrong_defaults,
         channels: &channels,
+        sources: &read::tables(top, "sources").map(|(name, _)| name.text).collect(),
         gaps: RefCell::default(),
+        addresses: RefCell::default(),
     };
     let read = read::tables(top, "jobs").filter_map(|(name, table)| surroundings.job(reading, &name, table));
     config.jobs = read.collect();

@@ -165,6 +165,7 @@ fn wanted(form: &Form) -> &'static str {
         Form::Codes => "a list of exit codes",
         Form::Moment => "a date",
         Form::Table(_) | Form::Named(_) | Form::Secrets => "a table",
+        Form::Short(Form::Flag, _) => "true or false, or a table",
         Form::Short(..) => "a string or a table",
     }
 }

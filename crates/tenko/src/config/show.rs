@@ -3,22 +3,26 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use tenko_core::job::Limits;
+use tenko_core::job::{Limits, PingRules, Place};
 use tenko_core::message::Language;
 use tenko_core::schedule::ScheduleSpec;
 use tenko_core::{ChannelName, Shrink, Slug};
 use toml::Value;
 
+use super::suspicion::is_plain_header;
 use super::{Config, ConfiguredJob};
 use crate::notify::options::{
     ChannelConfig, ChannelOptions, CommandOptions, EmailOptions, Tls, WebhookOptions,
 };
+
+mod server;
 
 /// Writes the configuration as TOML. A secret is shown as the reference by which it was said, or as `***`; each job has
 /// its next due after `now` in a comment, in the job's zone.
 pub fn show(config: &Config, now: Timestamp) -> String {
     let mut page = Page { text: String::new(), config };
     page.top();
+    page.sources();
     for (name, channel) in &config.channels {
         page.channel(name, channel);
     }
@@ -26,6 +30,7 @@ pub fn show(config: &Config, now: Timestamp) -> String {
         page.job(slug, job, now);
     }
     page.rest();
+    page.server();
     page.text
 }
 
@@ -70,6 +75,9 @@ impl Page<'_> {
             ChannelOptions::Command(command) => self.command(command),
         }
         self.pair("language", word(channel.language));
+        if !channel.digest {
+            self.pair("digest", false);
+        }
     }
 
     fn email(&mut self, name: &ChannelName, email: &EmailOptions) {
@@ -105,6 +113,7 @@ impl Page<'_> {
         self.secret(name, "webhook.url", key);
         for (header, _) in &webhook.headers {
             let shown = self.reference(name, &format!("webhook.headers.{header}"));
+            let header = if is_plain_header(header) { header } else { "***" };
             self.pair(&format!("webhook.headers.{}", quoted(header)), shown);
         }
         if webhook.signing_key.is_some() {
@@ -143,6 +152,8 @@ impl Page<'_> {
             self.pair("since", since.to_string());
         }
         self.object(configured);
+        self.pings(job.pings.as_ref());
+        self.served(configured);
     }
 
     fn schedule(&mut self, schedule: &ScheduleSpec) {
@@ -180,6 +191,23 @@ impl Page<'_> {
         self.pair("recoveries", i64::from(limits.recoveries));
         let codes: Vec<i64> = limits.clean_exit.iter().copied().map(i64::from).collect();
         self.pair("clean_exit", codes);
+    }
+
+    fn pings(&mut self, rules: Option<&PingRules>) {
+        let Some(rules) = rules else { return };
+        self.pair("pings.only_post", rules.only_post);
+        for (key, words) in [("fail", &rules.fail), ("success", &rules.success), ("start", &rules.start)] {
+            if !words.is_empty() {
+                self.pair(&format!("pings.{key}"), words.clone());
+            }
+        }
+        let places = [("in_body", Place::Body), ("in_subject", Place::Subject), ("in_mail", Place::Mail)];
+        for (key, place) in places.iter().filter(|_| !rules.look_in.is_empty()) {
+            self.pair(&format!("pings.{key}"), rules.look_in.contains(place));
+        }
+        if !rules.look_in.is_empty() {
+            self.pair("pings.otherwise", if rules.otherwise.is_ignore() { "ignore" } else { "fail" });
+        }
     }
 
     fn object(&mut self, configured: &ConfiguredJob) {

@@ -34,6 +34,41 @@ const WORDS: [&str; 7] = ["key", "keys", "pass", "auth", "dsn", "server", "url"]
 /// From this length on a word of small and capital letters and digits is taken for a credential.
 const OPAQUE: usize = 20;
 
+/// Headers whose names are one word.
+const HEADERS: [&str; 22] = [
+    "accept",
+    "actions",
+    "apikey",
+    "attach",
+    "auth",
+    "authorization",
+    "click",
+    "cookie",
+    "date",
+    "delay",
+    "email",
+    "from",
+    "host",
+    "icon",
+    "link",
+    "origin",
+    "priority",
+    "referer",
+    "tags",
+    "title",
+    "token",
+    "via",
+];
+
+/// Whether a text is plainly the name of a header. Where a quote is missing, or was left out between a name and its value,
+/// a secret may stand in the place of one.
+pub(super) fn is_plain_header(name: &str) -> bool {
+    let is_word =
+        |word: &str| (1..=20).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphabetic());
+    let known = HEADERS.contains(&name.to_ascii_lowercase().as_str());
+    known || (name.contains('-') && name.split('-').all(is_word)) || (name.len() <= 4 && is_word(name))
+}
+
 /// Finds where secrets may stand in the value of an unknown key, among `known` ones.
 pub(super) fn of_unknown(
     name: &str,
@@ -89,6 +124,16 @@ fn looks_like_credential(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_headers_are_told_from_what_stands_in_their_place() {
+        for name in ["Authorization", "X-Api-Key", "PRIVATE-TOKEN", "apikey", "Title", "A"] {
+            assert!(is_plain_header(name), "{name}");
+        }
+        for secret in ["verysecret", "sk-live-51H8x", "T0-B0-d41d8c", "", "X--Y", "Bearer abc"] {
+            assert!(!is_plain_header(secret), "{secret}");
+        }
+    }
 
     #[test]
     fn names_and_values_that_may_be_secret_are_known() {

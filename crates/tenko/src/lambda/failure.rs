@@ -17,6 +17,14 @@ impl Failure {
         Self { kind: "UnknownEvent", message }
     }
 
+    /// A message was not accepted, and the store forgets that it has to be sent. Lambda repeats the call.
+    pub(super) fn untold(count: usize) -> Self {
+        let message = format!(
+            "{count} notices could not be delivered, and memory: keeps none of them; the call has to be repeated, and what was delivered is told again then"
+        );
+        Self { kind: "Untold", message }
+    }
+
     /// The function would have been cut off.
     pub(super) fn time_out(doing: &str) -> Self {
         let message = format!(

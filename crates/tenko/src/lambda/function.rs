@@ -58,6 +58,9 @@ impl Function {
             move_wake_up(ready, &mut report, context).await;
         }
         log(&report, &context.request_id);
+        if report.undelivered > 0 && ready.checker.store.forgets() {
+            return Err(Failure::untold(report.undelivered));
+        }
         Ok(answer::of(&report, &wanted.jobs, &ready.checker.store.url())?)
     }
 }
@@ -73,7 +76,9 @@ async fn prepared(ready: &mut Option<Ready>, deadline: Deadline) -> Result<&Read
             }
         }
     }
-    ready.as_ref().ok_or_else(|| Failure::time_out("the preparation"))
+    let ready = ready.as_mut().ok_or_else(|| Failure::time_out("the preparation"))?;
+    ready.forget();
+    Ok(ready)
 }
 
 async fn call(checker: &Checker, wanted: &Wanted, deadline: Deadline) -> Result<Report, Failure> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tenko_store::MemoryStore;
 use tenko_store::open::{self, OpenOptions};
 use tenko_store::retry::RetryingStore;
 
@@ -54,6 +55,14 @@ impl Ready {
         };
         let wake_up = checker.config.checker.adaptive.then(WakeUp::from_env);
         Ok(Self { checker, wake_up, since: Instant::now() })
+    }
+
+    /// Lets go of what a store that forgets has kept since the last invocation, so that a warm function decides as a cold
+    /// one does.
+    pub(super) fn forget(&mut self) {
+        if self.checker.store.forgets() {
+            self.checker.store = Arc::new(MemoryStore::that_forgets());
+        }
     }
 
     /// Whether it is time to read everything again.

@@ -15,6 +15,8 @@ pub struct ChannelConfig {
     pub name: ChannelName,
     /// In which language it is told.
     pub language: Language,
+    /// Whether many notices at once may become one message.
+    pub digest: bool,
     /// Where to, and how.
     pub options: ChannelOptions,
 }

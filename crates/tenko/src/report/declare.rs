@@ -109,7 +109,7 @@ impl DeclareFlags {
 }
 
 /// 8 hex digits of the SHA-256 of the specification as JSON.
-fn digest(spec: &JobSpec) -> String {
+pub(crate) fn digest(spec: &JobSpec) -> String {
     let text = serde_json::to_vec(spec).unwrap_or_default();
     Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,7 @@
 //! What reaches a server about jobs, by whatever protocol, and what is answered.
 
+pub(super) mod queue;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -23,12 +25,13 @@ pub struct Ping {
     pub at: Option<Timestamp>,
     /// What else it tells.
     pub report: Report,
-    /// The text in which the words of the job's rules are looked for, if it has such rules: a body, or subject and body.
+    /// The text in which the words of the job's rules are looked for, if it has such rules: the body of a request; of a mail the
+    /// subject in the first line, and the text in the lines after it.
     pub text: Option<String>,
 }
 
 /// How a ping says whom it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Addressee {
     /// By the UUID in its URL.
     Address(Uuid),
@@ -89,4 +92,14 @@ pub trait Hears: Debug + Send + Sync {
     /// # Errors
     /// If it is not known to be stored; it may be sent again.
     async fn hear(&self, ping: Ping) -> Result<Heard, Refusal>;
+
+    /// Says whether there is such a job. It is asked only of pings that are wrong otherwise, because that there is no such job is
+    /// said first. Who can't tell says yes.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    async fn knows(&self, to: &Addressee) -> Result<bool, Refusal> {
+        let _ = to;
+        Ok(true)
+    }
 }

@@ -94,10 +94,18 @@ fn the_schema_is_json_and_the_example_passes() {
     assert!(schema["properties"]["jobs"].is_object(), "{schema}");
     let example = place.ok(&["config", "example"]);
     place.write("tenko.toml", &example);
-    let names =
-        ["SLACK_WEBHOOK_URL", "PAGER_URL", "HEARTBEAT_URL", "SMTP_PASSWORD", "PAGER_TOKEN", "PAGER_KEY"];
+    let names = [
+        "SLACK_WEBHOOK_URL",
+        "PAGER_URL",
+        "HEARTBEAT_URL",
+        "SMTP_PASSWORD",
+        "PAGER_TOKEN",
+        "PAGER_KEY",
+        "METRICS_KEY",
+    ];
     let place = names.into_iter().fold(place, |place, name| place.env(name, "https://example.org/secret"));
-    assert_eq!(place.ok(&["config", "check"]), "tenko.toml: 6 jobs, 4 channels\n");
+    let place = place.env("PING_KEY", "gt0bh4bkrm5fapcm0bqwbx");
+    assert_eq!(place.ok(&["config", "check"]), "tenko.toml: 8 jobs, 4 channels\n");
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod world;
 mod configuration;
 mod events;
 mod interrupted;
+mod stateless;
 mod wake_ups;

@@ -9,6 +9,7 @@ mod blind;
 mod checks;
 mod dry;
 mod files;
+mod forgetting;
 mod quality;
 mod requests;
 mod same;

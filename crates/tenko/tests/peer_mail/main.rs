@@ -54,8 +54,12 @@ fn options(port: u16, tls: Tls) -> EmailOptions {
 }
 
 async fn deliver(options: EmailOptions, batch: &Batch) -> Delivery {
-    let config =
-        ChannelConfig { name: ops(), language: Language::Ja, options: ChannelOptions::Email(options) };
+    let config = ChannelConfig {
+        name: ops(),
+        language: Language::Ja,
+        digest: true,
+        options: ChannelOptions::Email(options),
+    };
     Channels::open(&BTreeMap::from([(ops(), config)])).deliver(batch).await
 }
 

@@ -48,7 +48,10 @@ impl World {
         let mut job = Job::new(slug(name), Schedule::resolve(&spec, &TimeZone::UTC).unwrap());
         job.limits.grace = jiff::SignedDuration::from_mins(30);
         job.channels = vec![ops()];
-        self.config.jobs.insert(slug(name), ConfiguredJob { job, spec: JobSpec::default(), object: None });
+        self.config.jobs.insert(
+            slug(name),
+            ConfiguredJob { job, spec: JobSpec::default(), object: None, source: None, uuid: None },
+        );
         self
     }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tenko_store::open;
 
+use super::place;
 use super::prices::{self, Prices, free};
 use super::timetable::{self, Timetable};
 use super::usage::{self, Calls, Load, Usage};
@@ -110,7 +111,9 @@ impl Cost {
         let setup = Setup::load(common)?;
         let now = Timestamp::now();
         let prices = self.prices(&setup)?;
+        let store = !place::kept_in(&setup).is_ok_and(|kept| kept.is_none());
         let load = match self.jobs {
+            Some(jobs) if !store => Load::founding_objects(jobs),
             Some(jobs) => Load::founding(jobs),
             None => Load::configured(&setup.config, now),
         };
@@ -122,6 +125,7 @@ impl Cost {
             memory: f64::from(self.memory) / 1024.0,
             seconds: self.seconds,
             kept: (kept(100), kept(14)),
+            store,
         };
         let bill = bill(&Usage::of(load, calls), load, prices, self.yen);
         if self.json {

@@ -9,6 +9,9 @@ use crate::command::Setup;
 use crate::config::{Config, nearest};
 use crate::error::CommandError;
 
+/// The store that keeps nothing.
+const NOTHING: &str = "memory:";
+
 /// The bucket of the store.
 pub(super) fn store(setup: &Setup) -> Result<S3Place, CommandError> {
     let shown = open::redact_url(&setup.store_url);
@@ -16,6 +19,23 @@ pub(super) fn store(setup: &Setup) -> Result<S3Place, CommandError> {
         Some(place) => Ok(place),
         None => Err(CommandError::usage(format!("the store {shown} is not a bucket of S3"))
             .hint("name one: --store s3://BUCKET/PREFIX, or store = \"s3://BUCKET/PREFIX\" in tenko.toml")),
+    }
+}
+
+/// The bucket of the store; `None` where nothing is kept (`memory:`).
+pub(super) fn kept_in(setup: &Setup) -> Result<Option<S3Place>, CommandError> {
+    if setup.store_url == NOTHING { Ok(None) } else { store(setup).map(Some) }
+}
+
+/// Refuses jobs that can't be judged where nothing is kept.
+pub(super) fn only_objects(config: &Config) -> Result<(), CommandError> {
+    let without = config.jobs.iter().find(|(_, configured)| configured.object.is_none());
+    match without {
+        Some((slug, _)) => Err(CommandError::usage(format!(
+            "job {slug} has no object, and memory: holds no evidence"
+        ))
+        .hint("say which object it writes: object = \"s3://BUCKET/{date}/KEY\"; or keep evidence: store = \"s3://BUCKET/PREFIX\"")),
+        None => Ok(()),
     }
 }
 

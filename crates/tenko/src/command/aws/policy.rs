@@ -102,6 +102,10 @@ impl Policy {
     /// Prints it.
     pub(super) fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
+        if place::kept_in(&setup)?.is_none() {
+            printer::print_json(&document(self.where_nothing_is_kept(&setup.config)?))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let store = place::store(&setup)?;
         let statement = match self.role {
             Role::Writer { jobs, account } => writer(&setup.config, &names(account, &store), &store, &jobs)?,
@@ -110,9 +114,53 @@ impl Policy {
             }
             Role::Bucket { account } => bucket(&names(account, &store), &store),
         };
-        printer::print_json(&Document { version: "2012-10-17", statement })?;
+        printer::print_json(&document(statement))?;
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Jobs write their objects, and the checker looks at them.
+    fn where_nothing_is_kept(self, config: &Config) -> Result<Vec<Statement>, CommandError> {
+        place::only_objects(config)?;
+        let chosen = |jobs: &[String]| -> Result<Vec<Watched>, CommandError> {
+            known(config, jobs)?;
+            Ok(watched(config, jobs))
+        };
+        match self.role {
+            Role::Writer { jobs, account } => {
+                let objects = chosen(&jobs)?.into_iter().map(|one| account.object(&one.bucket, &one.keys));
+                let mut statements = vec![allow("WriteObjects", &["s3:PutObject"], objects)];
+                statements.extend(account.kms("EncryptThem", &["kms:GenerateDataKey"]));
+                Ok(statements)
+            }
+            Role::Checker { jobs, no_list, account } => {
+                let mut statements = account.look_at(&chosen(&jobs)?, !no_list);
+                statements.extend(account.publish(config));
+                statements.extend(account.read_parameters(config));
+                statements.extend(account.read_secrets(config));
+                Ok(statements)
+            }
+            Role::Bucket { .. } => Err(CommandError::usage("memory: has no bucket that could have a policy")
+                .hint("name one: --store s3://BUCKET/PREFIX")),
+        }
+    }
+}
+
+fn document(statement: Vec<Statement>) -> Document {
+    Document { version: "2012-10-17", statement }
+}
+
+/// Refuses names that no configured job has.
+fn known(config: &Config, jobs: &[String]) -> Result<(), CommandError> {
+    match jobs.iter().find(|name| !config.jobs.contains_key(name.as_str())) {
+        Some(name) => Err(place::not_configured(name, config)),
+        None => Ok(()),
+    }
+}
+
+/// The plain objects of some jobs, or of all if none is named.
+fn watched(config: &Config, jobs: &[String]) -> Vec<Watched> {
+    let chosen = |slug: &&Slug| jobs.is_empty() || jobs.iter().any(|name| name == slug.as_str());
+    config.jobs.keys().filter(chosen).filter_map(|job| place::watched(config, job)).collect()
 }
 
 fn names(account: Account, store: &S3Place) -> Account {
@@ -153,18 +201,13 @@ fn checker(
     list: bool,
 ) -> Result<Vec<Statement>, CommandError> {
     let config = &setup.config;
-    let known = jobs.iter().find(|name| !config.jobs.contains_key(name.as_str()));
-    if let Some(name) = known {
-        return Err(place::not_configured(name, config));
-    }
+    known(config, jobs)?;
     let mut statements = keep_the_roll(account, store);
     if let Some(name) = &config.checker.name {
         let own = account.object(&store.bucket, &format!("{}{}", store.prefix, layout::evidence_of(name)));
         statements.push(allow("LeaveEvidenceOfItself", &["s3:PutObject"], [own]));
     }
-    let jobs =
-        config.jobs.keys().filter(|slug| jobs.is_empty() || jobs.iter().any(|name| name == slug.as_str()));
-    let watched: Vec<Watched> = jobs.filter_map(|job| place::watched(config, job)).collect();
+    let watched = watched(config, jobs);
     statements.extend(account.look_at(&watched, list));
     statements.extend(account.publish(config));
     statements.extend(account.read_parameters(config));

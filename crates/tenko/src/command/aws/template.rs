@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use jiff::{SignedDuration, Timestamp};
-use regex::Regex;
+use regex::bytes::RegexBuilder;
 use tenko_store::open::{self, S3Place};
 
 use super::place;
@@ -87,22 +87,45 @@ impl Template {
     /// Prints it.
     pub(super) fn execute(self, common: &Common) -> Result<ExitCode, CommandError> {
         let setup = Setup::load(common)?;
-        let store = place::store(&setup)?;
-        refuse_other_servers(&setup, &store)?;
+        let store = place::kept_in(&setup)?;
         let config = &setup.config;
+        match &store {
+            Some(store) => refuse_other_servers(&setup, store)?,
+            None => self.refuse_what_needs_a_store(config)?,
+        }
         let zone = self.tz.clone().or_else(|| config.time_zone.iana_name().map(str::to_owned));
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
-        let mut filled = Filled { text: TEMPLATE.to_owned() };
-        filled.set("BucketName", &store.bucket)?;
-        filled.set("Prefix", &store.prefix)?;
+        let mut filled = Filled { text: variant(store.is_some()) };
         let timetable = self.timetable(config, &zone)?;
-        self.fill_store(&mut filled, config, &timetable)?;
+        match &store {
+            Some(store) => self.fill_store(&mut filled, store, config, &timetable)?,
+            None => remark_on_repetition(&timetable),
+        }
         self.fill_calls(&mut filled, config, &timetable, &zone)?;
         self.fill_function(&mut filled)?;
-        self.fill_config(&mut filled, config)?;
-        filled.add_rights(config, &store)?;
+        self.fill_config(&mut filled, config, store.is_none())?;
+        filled.add_rights(config, store.as_ref().and_then(|store| store.region.as_deref()))?;
         printer::print(&filled.text)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn refuse_what_needs_a_store(&self, config: &Config) -> Result<(), CommandError> {
+        let given = [
+            ("--evidence-days", self.evidence_days.is_some()),
+            ("--roll-days", self.roll_days.is_some()),
+            ("--kms-key", self.kms_key.is_some()),
+        ];
+        if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(CommandError::usage(format!("{option} is about a bucket, and memory: has none"))
+                .hint("leave it out, or name a bucket: --store s3://BUCKET/PREFIX"));
+        }
+        if config.jobs.is_empty() {
+            return Err(CommandError::usage(
+                "no jobs are configured, and in memory: none can declare themselves",
+            )
+            .hint("write them into tenko.toml, each with its object"));
+        }
+        place::only_objects(config)
     }
 
     fn timetable(&self, config: &Config, zone: &str) -> Result<Timetable, CommandError> {
@@ -132,9 +155,12 @@ impl Template {
     fn fill_store(
         &self,
         filled: &mut Filled,
+        store: &S3Place,
         config: &Config,
         timetable: &Timetable,
     ) -> Result<(), CommandError> {
+        filled.set("BucketName", &store.bucket)?;
+        filled.set("Prefix", &store.prefix)?;
         let grace = longest_limit(config);
         let evidence = Days {
             what: "evidence",
@@ -198,9 +224,14 @@ impl Template {
         filled.set("CodeKey", self.code_key.as_deref().unwrap_or(usual))
     }
 
-    fn fill_config(&self, filled: &mut Filled, config: &Config) -> Result<(), CommandError> {
+    fn fill_config(
+        &self,
+        filled: &mut Filled,
+        config: &Config,
+        nothing_kept: bool,
+    ) -> Result<(), CommandError> {
         filled.set("SecretParameter", &place::parameters(config).unwrap_or_default())?;
-        if self.inline_config {
+        if self.inline_config || nothing_kept {
             filled.set("ConfigToml", &inline(config)?)?;
         }
         Ok(())
@@ -262,6 +293,39 @@ fn refuse_other_servers(setup: &Setup, store: &S3Place) -> Result<(), CommandErr
     Ok(())
 }
 
+/// Where nothing is kept, nobody knows what was told already.
+fn remark_on_repetition(timetable: &Timetable) {
+    let days = 30.0;
+    if timetable.calls > days + 1.0 {
+        printer::remark(&format!(
+            "note: nothing is kept, so that what is missing is told at each roll call: {:.0} times a day; say --schedule, or keep evidence in a bucket",
+            timetable.calls / days
+        ));
+    }
+}
+
+/// The template with what only a store needs, or without it.
+fn variant(kept: bool) -> String {
+    let mut text = String::new();
+    let mut within = None;
+    for line in TEMPLATE.lines() {
+        match line.trim() {
+            "# <store>" => within = Some(true),
+            "# <memory>" => within = Some(false),
+            "# </store>" | "# </memory>" => within = None,
+            _ if within.is_some_and(|store| store != kept) => {}
+            said => {
+                let indent = &line[..line.len() - line.trim_start().len()];
+                let said = if within == Some(false) { said.trim_start_matches("# ") } else { said };
+                text.push_str(if said.is_empty() { "" } else { indent });
+                text.push_str(said);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
 fn inline(config: &Config) -> Result<String, CommandError> {
     let Some(path) = &config.source else {
         return Err(CommandError::usage("there is no configuration to put into the template")
@@ -291,8 +355,9 @@ impl Filled {
     /// Gives a parameter a default that it allows; CloudFormation would look at it only when it has begun.
     fn set(&mut self, parameter: &str, value: &str) -> Result<(), CommandError> {
         if let Some(pattern) = self.said_of(parameter, "AllowedPattern") {
-            let pattern = Regex::new(pattern).map_err(CommandError::could_not_tell)?;
-            if !pattern.is_match(value) {
+            // The tables of Unicode are not built in.
+            let pattern = RegexBuilder::new(pattern).unicode(false).build();
+            if !pattern.map_err(CommandError::could_not_tell)?.is_match(value.as_bytes()) {
                 let allowed = self.said_of(parameter, "ConstraintDescription").unwrap_or_default();
                 return Err(CommandError::usage(format!(
                     "{value:?} does not fit the parameter {parameter} of the template"
@@ -339,9 +404,9 @@ impl Filled {
         self.text.replace_range(start..end, &body);
     }
 
-    fn add_rights(&mut self, config: &Config, store: &S3Place) -> Result<(), CommandError> {
+    fn add_rights(&mut self, config: &Config, region: Option<&str>) -> Result<(), CommandError> {
         let mut lines = String::new();
-        for statement in policy::beyond_the_template(config, store.region.as_deref()) {
+        for statement in policy::beyond_the_template(config, region) {
             let json = serde_json::to_string(&statement).map_err(CommandError::could_not_tell)?;
             lines.push_str(&format!("              - {json}\n"));
         }

@@ -11,6 +11,8 @@ use crate::config::Config;
 const OVERLAP: f64 = 15.0 * 60.0;
 /// A body of evidence: host, duration, a little output.
 const EVIDENCE_BYTES: f64 = 700.0;
+/// A plain object that only says that it is there.
+const OBJECT_BYTES: f64 = 50.0;
 /// A roll: what it has without any job, and for each of them (measured, compressed).
 const ROLL_BYTES: (f64, f64) = (400.0, 60.0);
 /// What a call leaves in the log: three lines of Lambda and one of Tenko.
@@ -44,6 +46,8 @@ pub(super) struct Calls {
     pub(super) seconds: Option<f64>,
     /// For how many days evidence and rolls are kept.
     pub(super) kept: (f64, f64),
+    /// Whether there is a store; else nothing is kept, and the function has its configuration in its environment.
+    pub(super) store: bool,
 }
 
 /// What is used in a month.
@@ -67,6 +71,12 @@ impl Load {
     pub(super) fn founding(jobs: u32) -> Self {
         let jobs = f64::from(jobs);
         Self { jobs, pieces: jobs * 30.0, ..Self::default() }
+    }
+
+    /// The same where nothing is kept: the piece of evidence is a plain object.
+    pub(super) fn founding_objects(jobs: u32) -> Self {
+        let load = Self::founding(jobs);
+        Self { objects: load.pieces, ..load }
     }
 
     /// The configured jobs. `tenko run` leaves a start and an end of each run.
@@ -104,6 +114,9 @@ fn runs(job: &Job, now: Timestamp) -> f64 {
 impl Usage {
     /// What a month takes in which nothing fails: each failure adds a GET, each notice a PUT.
     pub(super) fn of(load: Load, calls: Calls) -> Self {
+        if !calls.store {
+            return Self::of_objects(load, calls);
+        }
         let interval = MONTH.as_secs_f64() / calls.count;
         // What lies within the overlap is listed again.
         let listed = load.pieces * (1.0 + OVERLAP / interval);
@@ -125,6 +138,23 @@ impl Usage {
             gb_seconds: calls.count * calls.memory * seconds,
             log_gb: calls.count * LOG_BYTES / GB,
             alarms: 3.0,
+        }
+    }
+}
+
+impl Usage {
+    /// Where nothing is kept: each call asks for the object of each job, and for nothing else.
+    fn of_objects(load: Load, calls: Calls) -> Self {
+        let seconds = calls.seconds.unwrap_or_else(|| estimate(load.jobs, 0.0));
+        Self {
+            evidence_puts: load.pieces,
+            evidence_gb: load.pieces / 30.0 * calls.kept.0 * OBJECT_BYTES / GB,
+            heads: load.jobs * calls.count,
+            calls: calls.count,
+            gb_seconds: calls.count * calls.memory * seconds,
+            log_gb: calls.count * LOG_BYTES / GB,
+            alarms: 3.0,
+            ..Self::default()
         }
     }
 }

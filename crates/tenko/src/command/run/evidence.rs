@@ -47,7 +47,7 @@ impl Keep {
             // All of it is there: it may be cut in one piece.
             head.push_str(&std::mem::take(&mut tail));
             if head.len() <= head_limit + tail_limit {
-                return Some(Output { head, tail, omitted });
+                return Some(Output { head, tail, omitted, exact: None });
             }
             tail = head.clone();
         }
@@ -56,7 +56,8 @@ impl Keep {
             tail.ceil_char_boundary(tail.len().saturating_sub(tail_limit)),
         );
         omitted = captured.total.saturating_sub((head_end + tail.len() - tail_start) as u64);
-        Some(Output { head: head[..head_end].to_owned(), tail: tail[tail_start..].to_owned(), omitted })
+        let (head, tail) = (head[..head_end].to_owned(), tail[tail_start..].to_owned());
+        Some(Output { head, tail, omitted, exact: None })
     }
 }
 

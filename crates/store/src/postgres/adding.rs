@@ -1,0 +1,189 @@
+//! Adding evidence.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use sqlx::{PgConnection, Row as _};
+use tenko_core::{Evidence, Report, Slug};
+use uuid::Uuid;
+
+use super::columns::{Id, hash_of, number_of, pack};
+use super::error::damaged;
+use super::work::Work;
+use crate::Appended;
+
+/// Adds evidence that no server has heard. The time of receipt is that of the database.
+pub(super) struct Append<'a>(pub(super) &'a [Evidence]);
+
+impl Work for Append<'_> {
+    type Done = Vec<Appended>;
+
+    async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Appended>> {
+        let jobs: HashSet<&Slug> = self.0.iter().map(|piece| &piece.job).collect();
+        let numbers = job_numbers(connection, jobs).await?;
+        add(connection, self.0, &numbers, None).await
+    }
+}
+
+/// The numbers of jobs, new ones for those that are new.
+pub(super) async fn job_numbers<'s>(
+    connection: &mut PgConnection,
+    jobs: impl IntoIterator<Item = &'s Slug>,
+) -> sqlx::Result<HashMap<Slug, i32>> {
+    let mut slugs: Vec<&str> = jobs.into_iter().map(Slug::as_str).collect();
+    // Always in this order, so that nobody waits for somebody who waits for him.
+    slugs.sort_unstable();
+    let mut found = find_jobs(connection, &slugs).await?;
+    slugs.retain(|slug| !found.contains_key(*slug));
+    if !slugs.is_empty() {
+        let sql = "insert into jobs (slug) select * from unnest($1::text[]) on conflict do nothing";
+        sqlx::query(sql).bind(&slugs).execute(&mut *connection).await?;
+        found.extend(find_jobs(connection, &slugs).await?);
+    }
+    let numbers = found.into_iter().map(|(slug, number)| Ok((slug.parse().map_err(damaged)?, number)));
+    numbers.collect()
+}
+
+async fn find_jobs(connection: &mut PgConnection, slugs: &[&str]) -> sqlx::Result<HashMap<String, i32>> {
+    let rows = sqlx::query("select slug, id from jobs where slug = any($1)").bind(slugs);
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("slug")?, row.try_get("id")?))).collect()
+}
+
+/// Sees that texts are kept, each once.
+pub(super) async fn keep_texts(
+    connection: &mut PgConnection,
+    mut texts: HashMap<Uuid, String>,
+) -> sqlx::Result<()> {
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let hashes: Vec<Id> = texts.keys().copied().map(Id).collect();
+    let rows = sqlx::query("select hash from said where hash = any($1)").bind(hashes);
+    for row in rows.fetch_all(&mut *connection).await? {
+        let Id(hash) = row.try_get("hash")?;
+        texts.remove(&hash);
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let mut texts: Vec<_> = texts.into_iter().collect();
+    texts.sort_unstable();
+    let (hashes, texts): (Vec<_>, Vec<_>) = texts.into_iter().map(|(hash, text)| (Id(hash), text)).unzip();
+    let sql =
+        "insert into said (hash, body) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing";
+    sqlx::query(sql).bind(hashes).bind(texts).execute(connection).await?;
+    Ok(())
+}
+
+/// Adds evidence, which counts as heard at `heard_at`, if that is given.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    evidence: &[Evidence],
+    numbers: &HashMap<Slug, i32>,
+    heard_at: Option<Timestamp>,
+) -> sqlx::Result<Vec<Appended>> {
+    let mut answers = vec![Appended::Known; evidence.len()];
+    let mut rows = Rows::default();
+    rows.fill(evidence, numbers)?;
+    if rows.places.is_empty() {
+        return Ok(answers);
+    }
+    let places = std::mem::take(&mut rows.places);
+    keep_texts(connection, std::mem::take(&mut rows.texts)).await?;
+    for place in rows.insert(connection, heard_at).await? {
+        if let Some(answer) = places.get(place).and_then(|place| answers.get_mut(*place)) {
+            *answer = Appended::Added;
+        }
+    }
+    Ok(answers)
+}
+
+const INSERT: &str = "
+    with given as materialized (
+        select g.*, d.id as said, v.id as came
+        from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::uuid[], $6::uuid[], $7::bytea[])
+            with ordinality as g (job, run, kind, at, declaration, via, report, place)
+        left join said d on d.hash = g.declaration
+        left join said v on v.hash = g.via
+    ), added as (
+        insert into evidence (job, run, kind, at, received_at, declaration, via)
+        select job, run, kind, at, coalesce($8, floor(extract(epoch from clock_timestamp()) * 1000)), said, came
+        from given order by place
+        on conflict (run, job, (least(kind, 3::smallint))) do nothing
+        returning seq, run, job, kind
+    ), placed as materialized (
+        select a.seq, g.place, g.report
+        from added a join given g on g.run = a.run and g.job = a.job and g.kind = a.kind
+    ), reported as (
+        insert into reports (seq, report) select seq, report from placed where report is not null
+    ), waiting as (
+        insert into unheard (seq) select seq from placed where $8 is null
+    )
+    select place from placed";
+
+/// Evidence column by column.
+#[derive(Default)]
+struct Rows {
+    /// Where in the evidence each row stands.
+    places: Vec<usize>,
+    jobs: Vec<i32>,
+    runs: Vec<Id>,
+    kinds: Vec<i16>,
+    times: Vec<i64>,
+    declarations: Vec<Option<Id>>,
+    vias: Vec<Option<Id>>,
+    reports: Vec<Option<Vec<u8>>>,
+    /// What is said in declarations and vias.
+    texts: HashMap<Uuid, String>,
+}
+
+impl Rows {
+    fn fill(&mut self, evidence: &[Evidence], numbers: &HashMap<Slug, i32>) -> sqlx::Result<()> {
+        let mut seen = HashSet::new();
+        for (place, piece) in evidence.iter().enumerate() {
+            let Some(job) = numbers.get(&piece.job) else { continue };
+            if seen.insert((*job, piece.run, piece.kind.word())) {
+                self.push(place, *job, piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, place: usize, job: i32, piece: &Evidence) -> sqlx::Result<()> {
+        self.places.push(place);
+        self.jobs.push(job);
+        self.runs.push(Id(piece.run.0));
+        self.kinds.push(number_of(piece.kind));
+        self.times.push(piece.at.as_millisecond());
+        let declaration = piece.declaration.as_ref().map(|said| self.note(said)).transpose()?;
+        self.declarations.push(declaration);
+        let via = piece.report.via.as_ref().map(|via| self.note(via)).transpose()?;
+        self.vias.push(via);
+        self.reports.push(match via {
+            None => pack(&piece.report)?,
+            Some(_) => pack(&Report { via: None, ..piece.report.clone() })?,
+        });
+        Ok(())
+    }
+
+    fn note(&mut self, said: &impl serde::Serialize) -> sqlx::Result<Id> {
+        let text = serde_json::to_string(said).map_err(damaged)?;
+        let hash = hash_of(&text);
+        self.texts.entry(hash).or_insert(text);
+        Ok(Id(hash))
+    }
+
+    /// Inserts them; says which of the rows were added, counted from 0.
+    async fn insert(
+        self,
+        connection: &mut PgConnection,
+        heard_at: Option<Timestamp>,
+    ) -> sqlx::Result<Vec<usize>> {
+        let query = sqlx::query(INSERT).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
+        let query = query.bind(self.declarations).bind(self.vias).bind(self.reports);
+        let rows = query.bind(heard_at.map(Timestamp::as_millisecond)).fetch_all(connection).await?;
+        let place = |number: i64| usize::try_from(number - 1).map_err(damaged);
+        rows.iter().map(|row| place(row.try_get("place")?)).collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! Connections: few, looked at before they are used again, and dropped as soon as anything is odd.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::{error, schema};
+use crate::{Result, StoreError};
+
+/// The most connections of one store, besides the one that listens.
+const MOST: usize = 8;
+/// How long it may take to connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A connection that nobody used for so long is asked first whether it is still there.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+/// How long that may take.
+const ASKED_FOR: Duration = Duration::from_secs(2);
+/// A connection that nobody used for so long is closed.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// The connections of one store.
+#[derive(Debug)]
+pub(super) struct Connections {
+    address: Address,
+    idle: Mutex<Vec<Idle>>,
+    places: Semaphore,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+}
+
+/// A connection in use. Dropped, it is closed: whatever it was doing, nobody meets the rest of it.
+#[derive(Debug)]
+pub(super) struct Lease<'c> {
+    pub(super) connection: PgConnection,
+    of: &'c Connections,
+    _place: SemaphorePermit<'c>,
+}
+
+impl Lease<'_> {
+    /// Gives the connection to whoever comes next. It must be in no transaction.
+    pub(super) fn give_back(self) {
+        self.of.idle().push(Idle { connection: self.connection, since: Instant::now() });
+    }
+}
+
+impl Connections {
+    /// No connection is made yet.
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, idle: Mutex::default(), places: Semaphore::new(MOST) }
+    }
+
+    /// Where they lead.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A connection that answered a moment ago, a new one if there is none.
+    pub(super) async fn lease(&self, doing: &str) -> Result<Lease<'_>> {
+        let place = self.places.acquire().await;
+        let place = place.map_err(|source| error::silent(doing, &self.address.shown, 0).because(source))?;
+        let connection = match self.used_before().await {
+            Some(connection) => connection,
+            None => self.connect(doing).await?,
+        };
+        Ok(Lease { connection, of: self, _place: place })
+    }
+
+    /// A new connection of the caller's own, at tables of the newest version.
+    pub(super) async fn connect(&self, doing: &str) -> Result<PgConnection> {
+        let shown = &self.address.shown;
+        let connected = timeout(CONNECT, PgConnection::connect_with(&self.address.options)).await;
+        let mut connection = connected
+            .map_err(|_| error::silent("connect to", shown, CONNECT.as_secs()))?
+            .map_err(|source| error::from("connect to", shown, source))?;
+        let settings = settings(&self.address.schema);
+        let set = sqlx::raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await;
+        set.map_err(|source| error::from(doing, shown, source))?;
+        schema::prepare(&mut connection, &self.address).await?;
+        Ok(connection)
+    }
+
+    async fn used_before(&self) -> Option<PgConnection> {
+        loop {
+            let Idle { mut connection, since } = self.newest_idle()?;
+            if since.elapsed() < ASKED_AFTER {
+                return Some(connection);
+            }
+            if let Ok(Ok(())) = timeout(ASKED_FOR, connection.ping()).await {
+                return Some(connection);
+            }
+            // The others lead to the same server.
+            self.idle().clear();
+        }
+    }
+
+    /// Takes one, and closes those that were not needed for long.
+    fn newest_idle(&self) -> Option<Idle> {
+        let mut idle = self.idle();
+        idle.retain(|one| one.since.elapsed() < KEPT_FOR);
+        idle.pop()
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whatever happens to the server or to us, nobody waits for ever, and nobody's lock stays. What was acknowledged is on
+/// disk, even if the server was told to be lax.
+fn settings(schema: &str) -> String {
+    format!(
+        "set search_path to \"{schema}\"; set synchronous_commit to on; set statement_timeout to '10s';
+         set lock_timeout to '5s'; set idle_in_transaction_session_timeout to '15s';
+         set tcp_keepalives_idle to 10; set tcp_keepalives_interval to 3; set tcp_keepalives_count to 3;
+         set client_min_messages to warning; set jit to off"
+    )
+}
+
+impl Connections {
+    /// An error that concerns all connections.
+    pub(super) fn failed(&self, doing: &str, source: sqlx::Error) -> StoreError {
+        error::from(doing, &self.address.shown, source)
+    }
+}

@@ -1,0 +1,127 @@
+//! What is kept of single jobs.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tenko_core::Slug;
+
+use super::columns::{parse, rounded_up};
+use super::error::damaged;
+use super::outbox::{self, Row};
+use super::rolls::json;
+use super::writer::Desk;
+use crate::live::{Entry, Kept};
+
+pub(super) const FIND: &str =
+    "select s.state, s.declaration, s.wake_at from jobs j join states s on s.job = j.id
+    where j.slug = ?1";
+pub(super) const DUE: &str = "select j.slug from states s join jobs j on j.id = s.job
+    where s.wake_at <= ?1 order by s.wake_at limit ?2";
+pub(super) const NEXT_LOOK: &str = "select min(wake_at) from states where wake_at is not null";
+pub(super) const NAMES: &str = "select slug from jobs j
+    where slug > ?1 and (exists (select 1 from states where job = j.id) or exists (select 1 from outbox where job = j.id))
+    order by slug limit ?2";
+
+/// What is kept of a job, and when it has to be looked at, in milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) entry: Entry,
+    wake_at: Option<i64>,
+}
+
+impl Stored {
+    /// Reads what is kept of a job.
+    pub(super) fn read(connection: &Connection, job: &Slug) -> rusqlite::Result<Self> {
+        let found = connection.prepare_cached(FIND)?.query_row([job.as_str()], |row| {
+            let [state, declaration] = [row.get_ref(0)?, row.get_ref(1)?];
+            let entry = Entry {
+                state: text(state).map(parse).transpose()?,
+                declaration: text(declaration).map(parse).transpose()?,
+                items: Vec::new(),
+            };
+            Ok(Self { entry, wake_at: row.get(2)? })
+        });
+        let mut stored = found.optional()?.unwrap_or_default();
+        stored.entry.items = outbox::of_job(connection, job)?;
+        Ok(stored)
+    }
+
+    /// Whether there is a row in the table of states.
+    fn has_row(&self) -> bool {
+        self.entry.state.is_some() || self.entry.declaration.is_some()
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Option<ValueRef<'_>> {
+    matches!(value, ValueRef::Text(_)).then_some(value)
+}
+
+/// Keeps this of a job from now on, writing no more than what is another.
+pub(super) fn keep(desk: &mut Desk<'_>, kept: Kept) -> rusqlite::Result<()> {
+    let Kept { job, entry, wake_at } = kept;
+    let new = Stored { entry, wake_at: wake_at.map(rounded_up) };
+    let id = desk.known.job_id(desk.connection, &job)?;
+    let old = desk.known.take_job(desk.connection, &job)?;
+    keep_row(desk.connection, id, &old, &new)?;
+    if old.entry.items != new.entry.items {
+        let rows: Vec<Row> = new.entry.items.iter().map(Row::of).collect();
+        outbox::keep_of_job(desk.connection, id, &rows)?;
+    }
+    desk.known.keep_job(job, new);
+    Ok(())
+}
+
+fn keep_row(connection: &Connection, id: i64, old: &Stored, new: &Stored) -> rusqlite::Result<()> {
+    if !new.has_row() {
+        return match old.has_row() {
+            true => connection.prepare_cached("delete from states where job = ?1")?.execute([id]).map(drop),
+            false => Ok(()),
+        };
+    }
+    let state = new.entry.state.as_ref().map(json);
+    if !old.has_row() || old.entry.declaration != new.entry.declaration {
+        let declaration = new.entry.declaration.as_ref().map(json);
+        let sql = "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
+            on conflict do update set state = ?2, declaration = ?3, wake_at = ?4";
+        connection.prepare_cached(sql)?.execute(params![id, state, declaration, new.wake_at])?;
+    } else if old.wake_at != new.wake_at {
+        let sql = "update states set state = ?2, wake_at = ?3 where job = ?1";
+        connection.prepare_cached(sql)?.execute(params![id, state, new.wake_at])?;
+    } else if old.entry.state != new.entry.state {
+        connection
+            .prepare_cached("update states set state = ?2 where job = ?1")?
+            .execute(params![id, state])?;
+    }
+    Ok(())
+}
+
+/// The jobs that have to be looked at by a moment, the earliest first.
+pub(super) fn due(connection: &Connection, by: i64, most: usize) -> rusqlite::Result<Vec<Slug>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(DUE)?;
+    let found = statement.query_map([by, most], |row| slug(row.get_ref(0)?))?;
+    found.collect()
+}
+
+/// Lets a job sleep.
+pub(super) fn put_to_sleep(connection: &Connection, job: &Slug) -> rusqlite::Result<()> {
+    let sql = "update states set wake_at = null where job = (select id from jobs where slug = ?1)";
+    connection.prepare_cached(sql)?.execute([job.as_str()]).map(drop)
+}
+
+/// When a job has to be looked at next, in milliseconds.
+pub(super) fn next_look(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached(NEXT_LOOK)?.query_row([], |row| row.get(0))
+}
+
+/// The names of jobs of which something is kept.
+pub(super) fn names(connection: &Connection, after: &str, most: usize) -> rusqlite::Result<Vec<Slug>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(NAMES)?;
+    let found = statement.query_map(params![after, most], |row| slug(row.get_ref(0)?))?;
+    found.collect()
+}
+
+/// A job's name.
+pub(super) fn slug(stored: ValueRef<'_>) -> rusqlite::Result<Slug> {
+    stored.as_str().map_err(damaged)?.parse().map_err(damaged)
+}

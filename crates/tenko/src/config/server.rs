@@ -1,0 +1,113 @@
+//! What `tenko serve` may be told: where it listens, who may ping, and what it lets pass.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use url::Url;
+
+use crate::secret::Secret;
+
+pub(super) mod reading;
+mod said;
+
+pub use said::{SaidError, listen_address, prefix, public_url};
+
+/// What concerns `tenko serve`.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where it listens for HTTP; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// The URL under which others reach it; it ends in `/`. Without it, the first address at which it listens.
+    pub url: Option<Url>,
+    /// The keys that may stand in ping URLs, by name. More of them may be kept by the store.
+    pub ping_keys: BTreeMap<String, Secret>,
+    /// Proxies that are believed what they say about the address and protocol of clients, and about ids of requests.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much of the body of a ping is kept, in bytes: its head and its tail.
+    pub body_limit: usize,
+    /// For how long evidence is kept.
+    pub retention: SignedDuration,
+    /// The certificate with which it speaks TLS itself, if it does.
+    pub tls: Option<TlsFiles>,
+    /// How many connections it holds at once, altogether.
+    pub max_connections: usize,
+    /// How many of one address, those of trusted proxies apart.
+    pub max_connections_per_address: usize,
+    /// How many pings a minute are accepted with one key; any number, if `None`.
+    pub rate_limit: Option<u32>,
+    /// How many jobs may exist because pings created them.
+    pub created_jobs_limit: usize,
+    /// How long what is under way may take when it is told to stop.
+    pub shutdown_timeout: Duration,
+    /// Where it listens for pings by e-mail, if it does.
+    pub mail: Option<MailOptions>,
+    /// Its metrics, if it shows any.
+    pub metrics: Option<MetricsOptions>,
+}
+
+/// Where the certificate and its key lie: files of PEM, read at the start and again on HUP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Pings by e-mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailOptions {
+    /// Where it listens for SMTP.
+    pub listen: SocketAddr,
+    /// The domain of the addresses to which pings are sent, in lower case.
+    pub domain: String,
+}
+
+/// What is shown at `/metrics`, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsOptions {
+    /// What a reader must present as `Authorization: Bearer ...`; anybody may read, if `None`.
+    pub key: Option<Secret>,
+    /// For how many jobs at most there are series of their own.
+    pub jobs: usize,
+}
+
+impl Default for MetricsOptions {
+    fn default() -> Self {
+        Self { key: None, jobs: 1000 }
+    }
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8000))],
+            url: None,
+            ping_keys: BTreeMap::new(),
+            trusted_proxies: Vec::new(),
+            body_limit: 10_000,
+            retention: SignedDuration::from_hours(90 * 24),
+            tls: None,
+            max_connections: 10_000,
+            max_connections_per_address: 1000,
+            rate_limit: None,
+            created_jobs_limit: 10_000,
+            shutdown_timeout: Duration::from_secs(30),
+            mail: None,
+            metrics: Some(MetricsOptions::default()),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// The URL under which others reach it, as far as anybody said; it ends in `/`.
+    pub fn base_url(&self) -> String {
+        let protocol = if self.tls.is_some() { "https" } else { "http" };
+        let here = || self.listen.first().map(|address| format!("{protocol}://{address}/"));
+        self.url.as_ref().map(Url::to_string).or_else(here).unwrap_or_default()
+    }
+}

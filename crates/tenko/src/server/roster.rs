@@ -1,0 +1,74 @@
+//! Who is who: what is expected of each job that something is kept of.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tenko_core::{Declaration, Job, Slug};
+
+use super::recent::Recent;
+use crate::checker::resolved;
+use crate::config::Config;
+
+/// So many jobs that the configuration does not know are remembered, so that what they declared need not be understood anew
+/// each time.
+const REMEMBERED: usize = 50_000;
+
+/// The jobs of a configuration, and those that declared themselves lately.
+#[derive(Debug)]
+pub(super) struct Roster {
+    pub(super) config: Arc<Config>,
+    others: Recent<Slug, Other>,
+}
+
+/// A job that the configuration does not know, and the digest of what it declared.
+#[derive(Clone, Debug)]
+struct Other {
+    digest: Option<Box<str>>,
+    job: Arc<Job>,
+}
+
+/// A job, wherever it is kept.
+#[derive(Debug)]
+pub(super) enum Expected<'a> {
+    Configured(&'a Job),
+    Other(Arc<Job>),
+}
+
+impl Deref for Expected<'_> {
+    type Target = Job;
+
+    fn deref(&self) -> &Job {
+        match self {
+            Self::Configured(job) => job,
+            Self::Other(job) => job,
+        }
+    }
+}
+
+impl Roster {
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        Self { config, others: Recent::new(REMEMBERED) }
+    }
+
+    pub(super) fn is_configured(&self, slug: &Slug) -> bool {
+        self.config.jobs.contains_key(slug)
+    }
+
+    /// The job as the configuration knows it, or as it declared itself, or as it was merely heard of.
+    pub(super) fn expected(&self, slug: &Slug, declaration: Option<&Declaration>) -> Expected<'_> {
+        if let Some(configured) = self.config.jobs.get(slug) {
+            return Expected::Configured(&configured.job);
+        }
+        let digest = declaration.map(|declaration| declaration.digest.as_str());
+        if let Some(known) = self.others.get(slug).filter(|known| known.digest.as_deref() == digest) {
+            return Expected::Other(known.job);
+        }
+        let mut warnings = Vec::new();
+        let job = Arc::new(resolved(&self.config, slug, declaration, &mut warnings));
+        for warning in warnings {
+            tracing::warn!("{}", crate::printer::one_line(&warning));
+        }
+        self.others.put(slug.clone(), Other { digest: digest.map(Into::into), job: Arc::clone(&job) });
+        Expected::Other(job)
+    }
+}
