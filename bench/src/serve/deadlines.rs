@@ -46,10 +46,10 @@ fn scattered(place: &Path) -> Result<()> {
     for database in databases(place, "scattered")? {
         let receiver = Receiver::start()?;
         let first = Timestamp::now() + HEAD_START;
-        let deadline = |job: usize| first + OVER * i32::try_from(job)? / i32::try_from(SCATTERED)?;
+        let step = OVER / i32::try_from(SCATTERED)?;
         let mut config = channels(&receiver, 1, true);
         for job in 0..SCATTERED {
-            config.push_str(&one_job(job, 0, deadline(job)?));
+            config.push_str(&one_job(job, 0, first + step * i32::try_from(job)?));
         }
         let _server = Server::tenko(place, &database.url, &config)?;
         let messages = receiver.until(|messages| told(messages) >= SCATTERED, PATIENCE);

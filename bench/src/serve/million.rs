@@ -107,7 +107,7 @@ fn make(number: usize, now: Timestamp) -> Result<(Kept, Evidence)> {
         schedule: ScheduleSpec { cron: vec![cron], ..ScheduleSpec::default() },
         ..JobSpec::default()
     };
-    let job: Job = spec.resolve(slug.clone(), &TimeZone::UTC, None)?;
+    let job: Job = spec.resolve(slug.clone(), &TimeZone::UTC, None).map_err(|wrong| format!("{wrong:?}"))?;
     let mut ping = Evidence::new(slug.clone(), RunId(Uuid::now_v7()), Kind::Success, now);
     ping.received_at = Some(now);
     ping.report.via = Some(Via {

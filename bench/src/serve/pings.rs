@@ -35,7 +35,7 @@ pub(super) fn measure() -> Result<()> {
     }
     show_floods(&all);
     show_halves(&all);
-    let rows: Vec<_> = starts.iter().zip(idle.iter().zip(&after)).map(|((name, start), (idle, after))| {
+    let rows = starts.iter().zip(idle.iter().zip(&after)).map(|((name, start), (idle, after))| {
         vec![(*name).to_owned(), table::time(*start), table::mebibytes(*idle), table::mebibytes(*after)]
     });
     let rows: Vec<_> = rows.collect();
