@@ -29,7 +29,7 @@ impl RunId {
     pub fn made(at: Timestamp, rid: Option<Uuid>, random: u32) -> Self {
         let micros = u128::from(at.as_microsecond().cast_unsigned());
         let (millis, below) =
-            (micros / 1000 & ((1 << 48) - 1), at.subsec_nanosecond().unsigned_abs() % 1_000_000);
+            ((micros / 1000) & ((1 << 48) - 1), at.subsec_nanosecond().unsigned_abs() % 1_000_000);
         let fraction = u128::from(below) * 4096 / 1_000_000;
         let random = u128::from(random);
         let label = rid.map_or(0, Self::label);

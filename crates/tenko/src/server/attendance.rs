@@ -28,7 +28,8 @@ impl Keys {
         let of_purpose = keys.iter().filter(|key| key.purpose == purpose);
         let same =
             |key: &&Key| key.hash.iter().zip(hash).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs)) == 0;
-        of_purpose.filter(same).last().map(|key| key.name.clone())
+        let found: Vec<&Key> = of_purpose.filter(same).collect();
+        found.first().map(|key| key.name.clone())
     }
 
     /// SHA-256 of each key for a purpose.

@@ -156,6 +156,9 @@ impl Desk {
         if noted.notices {
             self.to_deliver.notify_one();
         }
+        if noted.to_survey {
+            self.to_survey.notify_one();
+        }
         if let Some(wake_at) = noted.wake_at
             && wake_at.as_microsecond() < self.sleeps_until.load(Ordering::SeqCst)
         {
@@ -181,6 +184,7 @@ type Work<T> = dyn Fn(&mut Sitting, Case) -> T + Send + Sync;
 #[derive(Debug)]
 struct Noted {
     notices: bool,
+    to_survey: bool,
     wake_at: Option<Timestamp>,
     flips: usize,
     unjudged: Vec<tenko_core::Slug>,
@@ -190,6 +194,7 @@ impl Noted {
     fn of(sitting: &Sitting) -> Self {
         Self {
             notices: sitting.notices,
+            to_survey: sitting.to_survey,
             wake_at: sitting.decided.kept.iter().filter_map(|kept| kept.wake_at).min(),
             flips: sitting.decided.flips.len(),
             unjudged: sitting.unjudged.clone(),

@@ -33,6 +33,8 @@ pub(super) struct Sitting {
     pub(super) notices: bool,
     /// Jobs that could not be judged, because of a mistake in Tenko itself.
     pub(super) unjudged: Vec<Slug>,
+    /// Whether a job has to be looked for its object.
+    pub(super) to_survey: bool,
     next_look: Option<Timestamp>,
 }
 
@@ -55,11 +57,25 @@ pub(super) struct Cause<'a> {
 
 impl Sitting {
     pub(super) fn new(grounds: Grounds) -> Self {
-        Self { grounds, decided: Decided::default(), notices: false, unjudged: Vec::new(), next_look: None }
+        Self {
+            grounds,
+            decided: Decided::default(),
+            notices: false,
+            unjudged: Vec::new(),
+            to_survey: false,
+            next_look: None,
+        }
     }
 
     /// Judges one job. Should that panic, the job stays as it was, and the others go on.
-    pub(super) fn judge(&mut self, slug: Slug, entry: Entry, cause: Cause<'_>) {
+    pub(super) fn judge(&mut self, slug: Slug, mut entry: Entry, cause: Cause<'_>) {
+        if self.grounds.has_left(&slug, &entry) {
+            if cause.news.is_empty() {
+                return self.forget(slug, entry);
+            }
+            // It is heard of anew.
+            entry.state = None;
+        }
         let spare = cause.due.then(|| entry.clone());
         let grounds = &self.grounds;
         // What is half done is lost with the entry.
@@ -77,13 +93,14 @@ impl Sitting {
     }
 
     /// Forgets a job; what is still to be told of it stays.
-    pub(super) fn forget(&mut self, slug: Slug, entry: Entry) {
+    fn forget(&mut self, slug: Slug, entry: Entry) {
         let entry = Entry { items: entry.items, ..Entry::default() };
         self.decided.kept.push(Kept { job: slug, entry, wake_at: None });
     }
 
     fn take(&mut self, slug: Slug, judged: Judged, cause: Cause<'_>) {
-        let Judged { entry, called, notices, changed, wake_at } = judged;
+        let Judged { entry, called, notices, changed, wake_at, to_survey } = judged;
+        self.to_survey |= to_survey;
         if !called.unjudged.is_empty() {
             let spare = cause.due.then_some(entry);
             return self.put_off(slug, spare);
@@ -113,6 +130,14 @@ struct Judged {
     notices: bool,
     changed: bool,
     wake_at: Option<Timestamp>,
+    to_survey: bool,
+}
+
+impl Judged {
+    fn to_survey(entry: Entry) -> Self {
+        let (called, wake_at) = (Called::default(), None);
+        Self { entry, called, notices: false, changed: true, wake_at, to_survey: true }
+    }
 }
 
 impl Grounds {
@@ -122,9 +147,7 @@ impl Grounds {
         let job = self.roster.expected(slug, entry.declaration.as_ref());
         if job.plain_object && !cause.looked && (cause.due || cause.followed) {
             // Whether its object is there has to be looked up first.
-            let unchanged =
-                Judged { entry, called: Called::default(), notices: false, changed: true, wake_at: None };
-            return cause.due.then_some(unchanged);
+            return cause.due.then(|| Judged::to_survey(entry));
         }
         let known_blind = entry.state.as_ref().and_then(|state| state.blind.as_ref());
         let still = known_blind.filter(|_| job.plain_object && !cause.looked);
@@ -138,7 +161,19 @@ impl Grounds {
         let wake_at =
             entry.state.as_ref().and_then(|state| state.look_again_at).filter(|_| !job.plain_object);
         let changed = declared || marked || notices || !called.changes.jobs.is_empty();
-        Some(Judged { entry, called, notices, changed, wake_at })
+        Some(Judged { entry, called, notices, changed, wake_at, to_survey: false })
+    }
+
+    /// Whether something is expected of the job, or at least kept of it.
+    pub(super) fn is_known(&self, slug: &Slug, entry: &Entry) -> bool {
+        let kept = entry.state.is_some() || entry.declaration.is_some();
+        self.roster.is_configured(slug) || kept && !self.has_left(slug, entry)
+    }
+
+    /// Whether a configuration knew the job, and knows it no longer, and it has not declared itself.
+    fn has_left(&self, slug: &Slug, entry: &Entry) -> bool {
+        let was_configured = entry.state.as_ref().is_some_and(|state| state.configured);
+        was_configured && entry.declaration.is_none() && !self.roster.is_configured(slug)
     }
 
     /// Notes whether the configuration knows the job: if it knows it no longer, it is forgotten. Says whether that is new.

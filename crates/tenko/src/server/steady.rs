@@ -26,7 +26,7 @@ pub trait Clocks: std::fmt::Debug + Send + Sync {
 
     /// Returns when the clocks have jumped, so that whoever sleeps looks at them again. Real clocks tell nothing.
     async fn moved(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

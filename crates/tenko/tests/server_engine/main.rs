@@ -1,7 +1,10 @@
 //! The engine of a server, on SQLite: what it hears, when it decides, whom it tells.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod beside;
 mod delivery;
 mod faults;
+mod moody;
 mod stories;
 mod world;

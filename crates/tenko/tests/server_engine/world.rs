@@ -99,12 +99,17 @@ impl World {
     /// Starts another node.
     pub(crate) async fn serve(&self) -> Served {
         let store = self.store();
+        let shared = Arc::clone(&store) as SharedStore;
+        self.serve_on(store, shared).await
+    }
+
+    /// Starts another node, that keeps a store by way of another.
+    pub(crate) async fn serve_on(&self, store: Arc<SqliteStore>, shared: SharedStore) -> Served {
         let mut channels =
             Channels::default().with(channel("ops"), Arc::clone(&self.ops) as Arc<dyn Channel>);
         for (name, other) in &self.others {
             channels = channels.with(name.clone(), Arc::clone(other) as Arc<dyn Channel>);
         }
-        let shared = Arc::clone(&store) as SharedStore;
         let mut options = EngineOptions::new(Arc::new(self.config.clone()), shared, channels);
         options.clocks = Arc::clone(&self.clocks) as Arc<dyn Clocks>;
         options.queue = self.queue;
