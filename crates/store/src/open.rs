@@ -86,13 +86,17 @@ pub struct Tables {
     expect(clippy::unused_async, reason = "a database that is elsewhere is asked")
 )]
 pub async fn tables(url: &str) -> Result<Option<Tables>> {
-    let (found, current) = match Target::parse(url)? {
-        Target::Sqlite(path) => SqliteStore::versions(&path)?,
+    let versions: Option<(i32, i32)> = match Target::parse(url)? {
+        #[cfg(feature = "sqlite")]
+        Target::Sqlite(path) => Some(SqliteStore::versions(&path)?),
         #[cfg(feature = "postgres")]
-        Target::Postgres(address) => PostgresStore::at(*address).versions().await?,
-        Target::Memory | Target::Directory(_) | Target::Bucket(_) => return Ok(None),
+        Target::Postgres(address) => {
+            choose_cryptography();
+            Some(PostgresStore::at(*address).versions().await?)
+        }
+        Target::Memory | Target::Directory(_) | Target::Bucket(_) => None,
     };
-    Ok(Some(Tables { found, current }))
+    Ok(versions.map(|(found, current)| Tables { found, current }))
 }
 
 /// Adds evidence to a store on this machine and returns when it is on disk: no runtime, no second thread. `None` for
@@ -220,14 +224,16 @@ fn is_of_database(url: &str) -> bool {
     matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
 }
 
+/// What is shown of the URL of a database that can't be taken apart.
+pub(crate) const UNCLEAR: &str = "postgres://...";
+
 /// Passwords hold anything, be it written as it should or not: where it is not clear which part one is, nothing is shown.
 fn redact_database(url: &str) -> String {
-    let unclear = "postgres://...".to_owned();
-    let Ok(parsed) = Url::parse(url) else { return unclear };
+    let Ok(parsed) = Url::parse(url) else { return UNCLEAR.to_owned() };
     let rest = &url[url.find("://").map_or(0, |at| at + 3)..];
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if rest[authority.len()..].contains('@') {
-        return unclear;
+        return UNCLEAR.to_owned();
     }
     let port = parsed.port().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())

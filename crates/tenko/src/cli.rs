@@ -47,6 +47,8 @@ pub enum Command {
     Watch(command::watch::Watch),
     #[cfg(feature = "server")]
     Serve(command::serve::Serve),
+    #[cfg(feature = "server")]
+    Healthy(command::healthy::Healthy),
     Jobs(command::jobs::Jobs),
     Show(command::show::Show),
     Log(command::log::Log),

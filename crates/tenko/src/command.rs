@@ -8,6 +8,8 @@ pub mod check;
 pub mod config;
 pub mod flush;
 pub mod gaps;
+#[cfg(feature = "server")]
+pub mod healthy;
 pub mod help;
 pub mod init;
 pub mod jobs;
@@ -42,6 +44,8 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Ping(ping) => ping.execute(&common),
         #[cfg(feature = "server")]
         Command::Serve(serve) => serve.execute(&common),
+        #[cfg(feature = "server")]
+        Command::Healthy(healthy) => healthy.execute(&common),
         Command::Init(init) => init.execute(&common),
         Command::Schedule(preview) => preview.execute(&common),
         Command::Config(config) => config.execute(&common),
@@ -73,10 +77,10 @@ pub fn execute(cli: Cli) -> Result<ExitCode, CommandError> {
                 | Command::Config(_)
                 | Command::Completions(_)
                 | Command::Man(_) => Ok(ExitCode::SUCCESS),
+                #[cfg(feature = "server")]
+                Command::Serve(_) | Command::Healthy(_) => Ok(ExitCode::SUCCESS),
                 #[cfg(feature = "aws-setup")]
                 Command::Aws(_) => Ok(ExitCode::SUCCESS),
-                #[cfg(feature = "server")]
-                Command::Serve(_) => Ok(ExitCode::SUCCESS),
             }
         }),
     }

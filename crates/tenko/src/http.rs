@@ -22,6 +22,7 @@ mod rate;
 mod sender;
 mod server;
 mod tls;
+mod trace;
 mod watched;
 
 pub use figures::{Figures, Snapshot};

@@ -13,6 +13,8 @@ pub mod http_client;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "server")]
+pub mod mail_in;
+#[cfg(feature = "server")]
 pub mod metrics;
 pub mod notify;
 pub mod place;

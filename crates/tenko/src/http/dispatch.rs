@@ -19,6 +19,7 @@ use super::options::Options;
 use super::ping::desk::Desk;
 use super::server::App;
 use super::tls::Certificate;
+use super::trace::Trace;
 use super::{adapters, health, pages, ping};
 
 /// An answer: one that is there at once, or one of the router's.
@@ -65,13 +66,17 @@ impl Site {
     }
 
     pub(super) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Result<Answer, Infallible> {
-        let answer = match self.ping(&request) {
+        let trace = Trace::begin(&request, peer.address, |address| self.trusts(address));
+        let mut answer = match self.ping(&request) {
             Some(to) => ping::answer(&self.desk, peer, to, request).await.map(Either::Left),
             None if !request.uri().path().starts_with('/') => {
                 pages::plain(StatusCode::BAD_REQUEST, "the request names no path\n").map(Either::Left)
             }
             None => Box::pin(self.routed(peer, request)).await,
         };
+        if let Some(trace) = trace {
+            trace.end(&mut answer);
+        }
         self.figures.answered(answer.status());
         Ok(answer)
     }

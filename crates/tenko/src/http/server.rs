@@ -146,10 +146,9 @@ impl Server {
             };
             tasks.spawn(door.keep());
         }
-        let watch = {
-            let connections = Arc::clone(&self.connections);
-            tokio::spawn(async move { end_overdue(&connections).await })
-        };
+        let mut watch = JoinSet::new();
+        let connections = Arc::clone(&self.connections);
+        watch.spawn(async move { end_overdue(&connections).await });
         if let Some(certificate) = self.site.certificate.clone() {
             tasks.spawn(async move { renew(&certificate).await });
         }
@@ -161,7 +160,7 @@ impl Server {
             self.connections.tell(Order::End);
             self.connections.none_left().await;
         }
-        watch.abort();
+        watch.shutdown().await;
     }
 }
 

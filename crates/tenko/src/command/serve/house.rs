@@ -12,13 +12,15 @@ use super::hearing::Hearing;
 use crate::aws::secrets;
 use crate::checker::Clock as _;
 use crate::command::Setup;
-use crate::config::{Config, ListenAt, ServerOptions};
+use crate::config::{Config, ListenAt, MailOptions, ServerOptions};
 use crate::error::CommandError;
 use crate::http::{
     self, App, Certificate, KeyHash, Limits, Listen, Options, RateLimit, Ready, Server, Times,
 };
+use crate::mail_in::{self, MailIn};
 use crate::metrics::{self, Now, Source, Told};
 use crate::notify::Channels;
+use crate::server::intake::Hears;
 use crate::server::{Engine, EngineError, EngineOptions};
 use crate::{printer, words};
 
@@ -40,7 +42,7 @@ pub(super) struct House {
     readiness: Arc<Readiness>,
     certificate: Option<Arc<Certificate>>,
     stop: watch::Sender<bool>,
-    doors: Option<JoinHandle<()>>,
+    doors: Vec<JoinHandle<()>>,
     key_watch: JoinHandle<()>,
     config: Arc<Config>,
     words: String,
@@ -70,13 +72,22 @@ impl House {
         };
         let server = Server::bind(options(&config.server), app).await.map_err(no_door)?;
         drop(figures.set(server.figures()));
+        let mail = match &config.server.mail {
+            Some(mail) => {
+                Some(mail_door(mail, &config, Arc::<Hearing>::clone(&hearing), Arc::clone(&keys)).await?)
+            }
+            None => None,
+        };
         let words = said(&server, &store, &config, known.is_empty());
         let certificate = server.certificate();
         let (stop, stopped) = watch::channel(false);
-        let doors = tokio::spawn(server.serve(told(stopped)));
+        let mut doors = vec![tokio::spawn(server.serve(told(stopped.clone())))];
+        if let Some(mail) = mail {
+            printer::remark(&format!("serving pings by e-mail at {}", mail.local_addr()));
+            doors.push(tokio::spawn(mail.serve(told(stopped))));
+        }
         let key_watch = tokio::spawn(watch_keys(engine.keys(), Arc::clone(&keys), Arc::clone(&config)));
         let engine = Some(engine);
-        let doors = Some(doors);
         Ok(Self {
             store,
             engine,
@@ -140,8 +151,9 @@ impl House {
     pub(super) async fn close(&mut self) {
         self.key_watch.abort();
         self.stop.send_replace(true);
-        if let Some(doors) = self.doors.take() {
-            drop(doors.await);
+        for door in self.doors.drain(..) {
+            // If it panicked, that was said.
+            drop(door.await);
         }
         if let Some(engine) = self.engine.take() {
             let stopped = tokio::time::timeout(self.config.server.shutdown_timeout, engine.stop()).await;
@@ -227,6 +239,21 @@ fn no_door(error: http::HttpError) -> CommandError {
     } else {
         error
     }
+}
+
+async fn mail_door(
+    mail: &MailOptions,
+    config: &Config,
+    hears: Arc<dyn Hears>,
+    keys: Arc<http::Keys>,
+) -> Result<MailIn, CommandError> {
+    let options = mail_in::Options {
+        drain: config.server.shutdown_timeout,
+        ..mail_in::Options::new(mail.listen, &mail.domain)
+    };
+    MailIn::bind(options, hears, keys)
+        .await
+        .map_err(|error| CommandError::usage(format!("can't listen for mail at {}: {error}", mail.listen)))
 }
 
 /// Says on standard error what is served where, and gives it in short.
