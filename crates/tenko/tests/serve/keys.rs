@@ -52,7 +52,7 @@ fn a_job_keeps_the_address_that_it_had_elsewhere() {
     let own = urls["own"].strip_prefix("https://t.example").unwrap();
     assert!(server.get(own).starts_with("HTTP/1.1 200 OK"));
     let shown = place.ok(&["show", "moved"]);
-    assert!(shown.contains(&format!("ping URL      https://t.example/ping/{uuid}")), "{shown}");
+    assert!(shown.contains(&format!("ping URL       https://t.example/ping/{uuid}")), "{shown}");
     server.tell(nix::sys::signal::Signal::SIGHUP);
     server.says("is read again");
     // Who may read what a server says can ping nothing.
