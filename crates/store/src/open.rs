@@ -224,14 +224,16 @@ fn is_of_database(url: &str) -> bool {
     matches!(scheme.as_deref(), Some("postgres" | "postgresql"))
 }
 
+/// What is shown of the URL of a database that can't be taken apart.
+pub(crate) const UNCLEAR: &str = "postgres://...";
+
 /// Passwords hold anything, be it written as it should or not: where it is not clear which part one is, nothing is shown.
 fn redact_database(url: &str) -> String {
-    let unclear = "postgres://...".to_owned();
-    let Ok(parsed) = Url::parse(url) else { return unclear };
+    let Ok(parsed) = Url::parse(url) else { return UNCLEAR.to_owned() };
     let rest = &url[url.find("://").map_or(0, |at| at + 3)..];
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if rest[authority.len()..].contains('@') {
-        return unclear;
+        return UNCLEAR.to_owned();
     }
     let port = parsed.port().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}://{}{port}{}", parsed.scheme(), parsed.host_str().unwrap_or_default(), parsed.path())

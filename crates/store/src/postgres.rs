@@ -8,6 +8,7 @@ mod address;
 mod addresses;
 mod bell;
 mod claims;
+mod clock;
 mod columns;
 mod connection;
 mod decide;
@@ -18,6 +19,8 @@ mod group;
 mod live;
 mod nodes;
 mod outbox;
+#[cfg(feature = "testkit")]
+pub mod plans;
 mod rolls;
 mod schema;
 mod work;
@@ -32,8 +35,9 @@ use tenko_core::{Evidence, Slug};
 use crate::live::Live;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
 use bell::Bell;
+use clock::Clock;
 use connection::Connections;
-use entries::Declared;
+use entries::Texts;
 use group::Group;
 
 pub(crate) use address::Address;
@@ -44,7 +48,8 @@ pub struct PostgresStore {
     connections: Arc<Connections>,
     group: Arc<Group>,
     bell: Arc<Bell>,
-    declared: Declared,
+    texts: Arc<Texts>,
+    clock: Clock,
 }
 
 impl PostgresStore {
@@ -68,8 +73,9 @@ impl PostgresStore {
     pub(crate) fn at(address: Address) -> Self {
         let connections = Arc::new(Connections::new(address));
         let bell = Arc::new(Bell::new(connections.address()));
-        let group = Arc::new(Group::new(Arc::clone(&connections), Arc::clone(&bell)));
-        Self { group, connections, bell, declared: Declared::default() }
+        let texts = Arc::new(Texts::default());
+        let group = Group::new(Arc::clone(&connections), Arc::clone(&bell), Arc::clone(&texts));
+        Self { group: Arc::new(group), connections, bell, texts, clock: Clock::default() }
     }
 }
 
@@ -84,7 +90,11 @@ impl Store for PostgresStore {
     }
 
     async fn news(&self, since: &Cursor, _now: Timestamp) -> Result<News> {
-        self.connections.look("read new evidence in", evidence::Newer(since)).await
+        self.connections.look("read new evidence in", evidence::Newer { since, clock: &self.clock }).await
+    }
+
+    fn answered_at(&self) -> Option<Timestamp> {
+        self.clock.now()
     }
 
     async fn between(&self, job: Option<&Slug>, from: Timestamp, to: Timestamp) -> Result<Vec<Evidence>> {
@@ -107,7 +117,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self) -> Result<Snapshot> {
-        self.connections.look("read the roll in", rolls::Load).await
+        self.connections.look("read the roll in", rolls::Load(&self.clock)).await
     }
 
     async fn commit(&self, base: u64, roll: &Roll, changes: &Changes) -> Result<Commit> {

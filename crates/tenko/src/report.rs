@@ -120,6 +120,11 @@ pub struct Courier {
 impl Courier {
     /// To `destination`, with the spool below `state_dir`.
     pub fn new(destination: Destination, state_dir: &std::path::Path) -> Self {
+        if destination.url() == "memory:" {
+            printer::remark(
+                "note: memory: keeps no evidence beyond this process; name a store with --store, or leave it to the job's object",
+            );
+        }
         let spool = state_dir.join("spool");
         Self { destination, spool, pinger: None, is_configured: false, opened: None }
     }

@@ -166,18 +166,19 @@ fn checkov_finds_nothing_but_the_listed_exceptions() {
     std::fs::write(&filled, tenko(&["aws", "template"])).unwrap();
     let without_store = place.path().join("memory.yaml");
     std::fs::write(&without_store, tenko_without_store(&["aws", "template"])).unwrap();
-    for arguments in [
-        ["--framework", "cloudformation", "-f", "deploy/aws/template.yaml"],
-        ["--framework", "cloudformation", "-f", filled.to_str().unwrap()],
-        ["--framework", "cloudformation", "-f", without_store.to_str().unwrap()],
-        ["--framework", "terraform", "-d", "deploy/terraform/aws"],
+    for (least, arguments) in [
+        (25, ["--framework", "cloudformation", "-f", "deploy/aws/template.yaml"]),
+        (25, ["--framework", "cloudformation", "-f", filled.to_str().unwrap()]),
+        // No bucket, about which checkov asks most.
+        (20, ["--framework", "cloudformation", "-f", without_store.to_str().unwrap()]),
+        (25, ["--framework", "terraform", "-d", "deploy/terraform/aws"]),
     ] {
         let output = checkov(&arguments);
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
         assert_eq!(report["summary"]["failed"], 0, "{:#}", report["results"]["failed_checks"]);
         assert_eq!(report["summary"]["parsing_errors"], 0, "{report:#}");
-        assert!(report["summary"]["passed"].as_u64().unwrap() >= 25, "{:#}", report["summary"]);
+        assert!(report["summary"]["passed"].as_u64().unwrap() >= least, "{:#}", report["summary"]);
     }
 }
 

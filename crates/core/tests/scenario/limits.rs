@@ -77,6 +77,27 @@ fn start_within_longer_than_grace_changes_nothing() {
     daily().start_within("2h").expect("05:30 down missed since 05:30");
 }
 
+/// One run hangs, and the next one does not even start: that is one miss, told at the first moment at which anything is
+/// known to be wrong. The hung one is not counted again when its own grace ends.
+#[test]
+fn a_due_without_a_start_outweighs_the_one_before_that_has_not_ended() {
+    let hung = || Story::new("0 * * * *").grace("3h").start_within("10m").expect("00:30 new");
+    hung()
+        .at("01:00 start a")
+        .expect("02:09 late running")
+        .expect("02:10 down missed running since 02:10")
+        .missed("02:00..02:00 x1")
+        .expect("03:10 down missed running since 02:10")
+        .expect("04:00 down missed running since 02:10")
+        .missed("");
+    // So it takes as many dues without a start as answers have to be bad, whatever became of the hung one.
+    hung()
+        .failures(2)
+        .at("01:00 start a")
+        .expect("02:10 new running")
+        .expect("03:10 down missed running since 03:10");
+}
+
 #[test]
 fn what_was_missed_for_want_of_a_start_had_that_deadline() {
     let mut story = daily().start_within("10m").expect("05:10 down missed");

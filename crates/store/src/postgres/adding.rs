@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::bell::Bell;
 use super::columns::{Id, hash_of, number_of, pack};
+use super::entries::Texts;
 use super::error::damaged;
 use super::work::Work;
 use crate::Appended;
@@ -17,6 +18,7 @@ use crate::Appended;
 pub(super) struct Append<'a> {
     pub(super) evidence: &'a [Evidence],
     pub(super) bell: &'a Bell,
+    pub(super) texts: &'a Texts,
 }
 
 impl Work for Append<'_> {
@@ -25,7 +27,7 @@ impl Work for Append<'_> {
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Appended>> {
         let jobs: HashSet<&Slug> = self.evidence.iter().map(|piece| &piece.job).collect();
         let numbers = job_numbers(connection, jobs).await?;
-        let answers = add(connection, self.evidence, &numbers, None).await?;
+        let answers = add(connection, self.evidence, &numbers, None, self.texts).await?;
         if answers.contains(&Appended::Added) {
             self.bell.ring_for_nodes(connection).await?;
         }
@@ -52,28 +54,33 @@ pub(super) async fn job_numbers<'s>(
     numbers.collect()
 }
 
+pub(super) const FIND_JOBS: &str = "select slug, id from jobs where slug = any($1)";
+pub(super) const FIND_TEXTS: &str = "select hash from said where hash = any($1)";
+
 async fn find_jobs(connection: &mut PgConnection, slugs: &[&str]) -> sqlx::Result<HashMap<String, i32>> {
-    let rows = sqlx::query("select slug, id from jobs where slug = any($1)").bind(slugs);
+    let rows = sqlx::query(FIND_JOBS).bind(slugs);
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("slug")?, row.try_get("id")?))).collect()
 }
 
-/// Sees that texts are kept, each once.
+/// Sees that texts are kept, each once. Gives those that were kept before.
 pub(super) async fn keep_texts(
     connection: &mut PgConnection,
     mut texts: HashMap<Uuid, String>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<Uuid>> {
+    let mut before = Vec::new();
     if texts.is_empty() {
-        return Ok(());
+        return Ok(before);
     }
     let hashes: Vec<Id> = texts.keys().copied().map(Id).collect();
-    let rows = sqlx::query("select hash from said where hash = any($1)").bind(hashes);
+    let rows = sqlx::query(FIND_TEXTS).bind(hashes);
     for row in rows.fetch_all(&mut *connection).await? {
         let Id(hash) = row.try_get("hash")?;
         texts.remove(&hash);
+        before.push(hash);
     }
     if texts.is_empty() {
-        return Ok(());
+        return Ok(before);
     }
     let mut texts: Vec<_> = texts.into_iter().collect();
     texts.sort_unstable();
@@ -81,7 +88,7 @@ pub(super) async fn keep_texts(
     let sql =
         "insert into said (hash, body) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing";
     sqlx::query(sql).bind(hashes).bind(texts).execute(connection).await?;
-    Ok(())
+    Ok(before)
 }
 
 /// Adds evidence, which counts as heard at `heard_at`, if that is given.
@@ -90,6 +97,7 @@ pub(super) async fn add(
     evidence: &[Evidence],
     numbers: &HashMap<Slug, i32>,
     heard_at: Option<Timestamp>,
+    known: &Texts,
 ) -> sqlx::Result<Vec<Appended>> {
     let mut answers = vec![Appended::Known; evidence.len()];
     let mut rows = Rows::default();
@@ -98,8 +106,14 @@ pub(super) async fn add(
         return Ok(answers);
     }
     let places = std::mem::take(&mut rows.places);
-    keep_texts(connection, std::mem::take(&mut rows.texts)).await?;
+    let mut texts = std::mem::take(&mut rows.texts);
+    known.retain_new(&mut texts);
+    keep_texts(connection, texts).await?.into_iter().for_each(|hash| known.saw(hash));
     for place in rows.insert(connection, heard_at).await? {
+        let Ok(place) = usize::try_from(place - 1) else {
+            known.forget();
+            return Err(sqlx::Error::Protocol("texts that were kept are gone".into()));
+        };
         if let Some(answer) = places.get(place).and_then(|place| answers.get_mut(*place)) {
             *answer = Appended::Added;
         }
@@ -107,7 +121,7 @@ pub(super) async fn add(
     Ok(answers)
 }
 
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     with given as materialized (
         select g.*, d.id as said, v.id as came
         from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::uuid[], $6::uuid[], $7::bytea[])
@@ -128,7 +142,10 @@ const INSERT: &str = "
     ), waiting as (
         insert into unheard (seq) select seq from placed where $8 is null
     )
-    select place from placed";
+    select place from placed
+    union all
+    select -place from given
+    where declaration is not null and said is null or via is not null and came is null";
 
 /// Evidence column by column.
 #[derive(Default)]
@@ -182,16 +199,16 @@ impl Rows {
         Ok(Id(hash))
     }
 
-    /// Inserts them; says which of the rows were added, counted from 0.
+    /// Inserts them; says which of the rows were added, counted from 1. A number below 0 is that of a row of which a text
+    /// is missing.
     async fn insert(
         self,
         connection: &mut PgConnection,
         heard_at: Option<Timestamp>,
-    ) -> sqlx::Result<Vec<usize>> {
+    ) -> sqlx::Result<Vec<i64>> {
         let query = sqlx::query(INSERT).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
         let query = query.bind(self.declarations).bind(self.vias).bind(self.reports);
         let rows = query.bind(heard_at.map(Timestamp::as_millisecond)).fetch_all(connection).await?;
-        let place = |number: i64| usize::try_from(number - 1).map_err(damaged);
-        rows.iter().map(|row| place(row.try_get("place")?)).collect()
+        rows.iter().map(|row| row.try_get("place")).collect()
     }
 }

@@ -52,9 +52,11 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let shown = crate::open::redact_url(url);
         let wrong = || StoreError::new(ErrorKind::Config, format!("{shown:?} is no URL of a store"));
-        let mut parsed = Url::parse(url).map_err(|error| {
-            wrong().because(error).hint("in a password, /, ?, # and @ are written %2F, %3F, %23 and %40")
-        })?;
+        let spelling = "in a password, /, ?, # and @ are written %2F, %3F, %23 and %40";
+        let mut parsed = Url::parse(url).map_err(|error| wrong().because(error).hint(spelling))?;
+        if shown == crate::open::UNCLEAR {
+            return Err(wrong().because("it is not clear where its password ends").hint(spelling));
+        }
         let mut schema = DEFAULT_SCHEMA.to_owned();
         let mut rest = Vec::new();
         for (key, value) in parsed.query_pairs() {

@@ -13,6 +13,11 @@ use super::error::damaged;
 use super::work::{Look, Work};
 use crate::live::Key;
 
+pub(super) const JOB_AT: &str =
+    "select j.slug from addresses a join jobs j on j.id = a.job where a.address = $1";
+pub(super) const OF_JOBS: &str =
+    "select j.slug, a.address from jobs j join addresses a on a.job = j.id where j.slug = any($1)";
+
 /// The job at an address.
 pub(super) struct JobAt(pub(super) Uuid);
 
@@ -25,8 +30,7 @@ impl Look for JobAt {
 }
 
 async fn job_at(connection: &mut PgConnection, address: Uuid) -> sqlx::Result<Option<Slug>> {
-    let sql = "select j.slug from addresses a join jobs j on j.id = a.job where a.address = $1";
-    let row = sqlx::query(sql).bind(Id(address)).fetch_optional(connection).await?;
+    let row = sqlx::query(JOB_AT).bind(Id(address)).fetch_optional(connection).await?;
     row.map(|row| row.try_get::<&str, _>("slug")?.parse().map_err(damaged)).transpose()
 }
 
@@ -37,10 +41,8 @@ impl Look for Addresses<'_> {
     type Seen = HashMap<Slug, Uuid>;
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<HashMap<Slug, Uuid>> {
-        let sql =
-            "select j.slug, a.address from jobs j join addresses a on a.job = j.id where j.slug = any($1)";
         let slugs: Vec<&str> = self.0.iter().map(Slug::as_str).collect();
-        let rows = sqlx::query(sql).bind(slugs).fetch_all(connection).await?;
+        let rows = sqlx::query(OF_JOBS).bind(slugs).fetch_all(connection).await?;
         let read = rows.iter().map(|row| {
             let Id(address) = row.try_get("address")?;
             Ok((row.try_get::<&str, _>("slug")?.parse().map_err(damaged)?, address))

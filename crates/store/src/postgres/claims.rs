@@ -56,15 +56,16 @@ impl Work for Claim<'_> {
 /// Records what became of items that were claimed; says of each whether the claim was still held.
 pub(super) struct Settle<'a>(pub(super) &'a [Settled]);
 
+pub(super) const CLAIMED: &str =
+    "select position, notice, item from outbox where notice = any($1) order by position for update";
+
 impl Work for Settle<'_> {
     type Done = Vec<bool>;
 
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<bool>> {
         let ids: Vec<Id> = self.0.iter().map(|settled| Id(settled.claimed.notice.id)).collect();
-        let sql =
-            "select position, notice, item from outbox where notice = any($1) order by position for update";
         let mut stored: HashMap<Uuid, (i64, Item)> = HashMap::new();
-        for row in sqlx::query(sql).bind(ids).fetch_all(&mut *connection).await? {
+        for row in sqlx::query(CLAIMED).bind(ids).fetch_all(&mut *connection).await? {
             let Id(notice) = row.try_get("notice")?;
             stored.insert(notice, (row.try_get("position")?, parse(row.try_get("item")?)?));
         }
@@ -74,6 +75,10 @@ impl Work for Settle<'_> {
         Ok(held)
     }
 }
+
+pub(super) const DEAD: &str = "delete from outbox where position in (
+                           select position from outbox where channel = $1 and ready_at is null
+                           order by position desc offset $2)";
 
 /// What is to be done with items.
 #[derive(Default)]
@@ -111,11 +116,8 @@ impl Fate {
         update(connection, self.positions, &self.changed).await?;
         // Of what nobody has seen for long there is enough to see that something is wrong.
         for channel in self.dead {
-            let sql = "delete from outbox where position in (
-                           select position from outbox where channel = $1 and ready_at is null
-                           order by position desc offset $2)";
             let most = i64::try_from(MAX_DEAD).map_err(damaged)?;
-            sqlx::query(sql).bind(channel.as_str()).bind(most).execute(&mut *connection).await?;
+            sqlx::query(DEAD).bind(channel.as_str()).bind(most).execute(&mut *connection).await?;
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ use tenko_core::{Evidence, Slug};
 
 use super::adding::{add, job_numbers, keep_texts};
 use super::bell::Bell;
-use super::columns::rounded_up;
-use super::entries::{Declared, Locked};
+use super::columns::{Id, rounded_up};
+use super::entries::{Locked, Texts};
 use super::error::damaged;
 use super::evidence::{Heard, unheard};
 use super::nodes;
@@ -28,7 +28,7 @@ pub(super) struct Question<'a> {
     pub(super) wanted: Wanted,
     pub(super) now: Timestamp,
     pub(super) decide: Decide,
-    pub(super) declared: &'a Declared,
+    pub(super) texts: &'a Texts,
     pub(super) bell: &'a Bell,
     pub(super) attends: bool,
 }
@@ -75,11 +75,12 @@ impl Work for Question<'_> {
             return Ok(Err(Refused::Absent));
         }
         let mut locked = Locked::default();
-        let (case, heard) = read(connection, &self.wanted, self.declared, &mut locked).await?;
+        let (case, heard) = read(connection, &self.wanted, self.texts, &mut locked).await?;
         let decide = &mut self.decide;
         match catch_unwind(AssertUnwindSafe(|| decide(case))) {
             Ok(decided) => {
-                let writing = Writing { locked, heard, by: self.by, now: self.now, bell: self.bell };
+                let writing =
+                    Writing { locked, heard, by: self.by, now: self.now, bell: self.bell, texts: self.texts };
                 writing.write(connection, decided).await.map(Ok)
             }
             Err(panic) => Ok(Err(Refused::Panicked(what_it_said(&*panic)))),
@@ -96,7 +97,7 @@ fn what_it_said(panic: &(dyn Any + Send)) -> String {
 async fn read(
     connection: &mut PgConnection,
     wanted: &Wanted,
-    declared: &Declared,
+    texts: &Texts,
     locked: &mut Locked,
 ) -> sqlx::Result<(Case, Heard)> {
     let (mut heard, mut evidence) = (Heard::default(), Vec::new());
@@ -110,7 +111,7 @@ async fn read(
         }
     }
     let passing = matches!(wanted, Wanted::Due { .. });
-    let entries = entries(connection, declared, locked, passing).await?;
+    let entries = entries(connection, texts, locked, passing).await?;
     Ok((Case { entries, unheard: evidence }, heard))
 }
 
@@ -118,11 +119,11 @@ async fn read(
 /// being looked at.
 async fn entries(
     connection: &mut PgConnection,
-    declared: &Declared,
+    texts: &Texts,
     locked: &Locked,
     passing: bool,
 ) -> sqlx::Result<Vec<(Slug, Entry)>> {
-    let declared = locked.declarations(connection, declared).await?;
+    let declared = locked.declarations(connection, texts).await?;
     let mut entries = BTreeMap::new();
     for (job, row) in &locked.rows {
         match row.entry(&declared) {
@@ -144,6 +145,7 @@ struct Writing<'a> {
     by: By,
     now: Timestamp,
     bell: &'a Bell,
+    texts: &'a Texts,
 }
 
 impl Writing<'_> {
@@ -159,7 +161,7 @@ impl Writing<'_> {
         }
         self.locked.add(connection, &kept.iter().map(|kept| &kept.job).collect::<Vec<_>>()).await?;
         let numbers = self.numbers(connection, &evidence, &flips, &missed, &kept).await?;
-        let appended = add(connection, &evidence, &numbers, Some(self.now)).await?;
+        let appended = add(connection, &evidence, &numbers, Some(self.now), self.texts).await?;
         if self.keep(connection, kept, &numbers).await? || self.by == By::Tool {
             self.bell.ring(connection).await?;
         }
@@ -220,6 +222,8 @@ impl Writing<'_> {
         for job in &self.locked.made {
             self.locked.rows.get(job).into_iter().for_each(|row| states.forget(row.job));
         }
+        // What was kept before is there.
+        texts.retain(|hash, _| !self.locked.rows.values().any(|row| row.declaration == Some(Id(*hash))));
         keep_texts(connection, texts).await?;
         if !states.is_empty() {
             states.write_over(connection).await?;

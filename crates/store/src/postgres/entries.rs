@@ -1,7 +1,7 @@
 //! What is kept of single jobs.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -16,14 +16,40 @@ use super::outbox::Stored;
 use super::work::Look;
 use crate::live::{Agenda, Entry};
 
-/// How many declarations are remembered.
+/// How many are remembered.
 const MOST: usize = 10_000;
 
-/// Declarations by their hash, which tell the same for ever.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Declared(Arc<Mutex<HashMap<Id, Declaration>>>);
+/// What is known of texts, which are never removed.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    /// Declarations by their hash.
+    declared: Mutex<HashMap<Id, Declaration>>,
+    /// Hashes of those that are there for all to see.
+    kept: Mutex<HashSet<Uuid>>,
+}
 
-impl Declared {
+impl Texts {
+    /// Leaves of these texts those that may not be kept yet.
+    pub(super) fn retain_new(&self, texts: &mut HashMap<Uuid, String>) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|hash, _| !kept.contains(hash));
+    }
+
+    /// A text was seen that another transaction had kept.
+    pub(super) fn saw(&self, hash: Uuid) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST {
+            kept.clear();
+        }
+        kept.insert(hash);
+    }
+
+    /// Something is not there that should be: nothing is known any more.
+    pub(super) fn forget(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.declared.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The declarations of these hashes.
     async fn find(
         &self,
@@ -45,12 +71,12 @@ impl Declared {
     }
 
     fn remembered(&self, hashes: &HashSet<Id>) -> HashMap<Id, Declaration> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
         hashes.iter().filter_map(|hash| Some((*hash, known.get(hash)?.clone()))).collect()
     }
 
     fn remember(&self, hash: Id, declaration: &Declaration) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
@@ -98,6 +124,9 @@ pub(super) const LOCK_JOBS: &str = "select s.job, j.slug, s.state, s.declaration
 pub(super) const LOCK_DUE: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at
     from states s join jobs j on j.id = s.job where s.wake_at <= $1
     order by s.wake_at limit $2 for update of s skip locked";
+
+pub(super) const LOCK_ITEMS: &str =
+    "select position, job, notice, item from outbox where job = any($1) order by position for update";
 
 /// Jobs that nobody else decides about until the transaction ends.
 #[derive(Default)]
@@ -159,9 +188,9 @@ impl Locked {
     pub(super) async fn declarations(
         &self,
         connection: &mut PgConnection,
-        declared: &Declared,
+        texts: &Texts,
     ) -> sqlx::Result<HashMap<Id, Declaration>> {
-        declared.find(connection, self.rows.values().filter_map(|row| row.declaration).collect()).await
+        texts.find(connection, self.rows.values().filter_map(|row| row.declaration).collect()).await
     }
 }
 
@@ -176,9 +205,7 @@ async fn add_items(connection: &mut PgConnection, rows: &mut [Row], lock: bool) 
         return Ok(());
     }
     let sql = match lock {
-        true => {
-            "select position, job, notice, item from outbox where job = any($1) order by position for update"
-        }
+        true => LOCK_ITEMS,
         false => "select position, job, notice, item from outbox where job = any($1) order by position",
     };
     let places: HashMap<i32, usize> = rows.iter().enumerate().map(|(place, row)| (row.job, place)).collect();
@@ -195,7 +222,7 @@ async fn add_items(connection: &mut PgConnection, rows: &mut [Row], lock: bool) 
 /// What is kept of some jobs, as of one moment.
 pub(super) struct Entries<'a> {
     pub(super) jobs: &'a [Slug],
-    pub(super) declared: &'a Declared,
+    pub(super) texts: &'a Texts,
 }
 
 impl Look for Entries<'_> {
@@ -210,7 +237,7 @@ impl Look for Entries<'_> {
         let mut rows: Vec<Row> = rows.iter().map(Row::read).collect::<sqlx::Result<_>>()?;
         add_items(connection, &mut rows, false).await?;
         let hashes = rows.iter().filter_map(|row| row.declaration).collect();
-        let declared = self.declared.find(connection, hashes).await?;
+        let declared = self.texts.find(connection, hashes).await?;
         sqlx::raw_sql("commit").execute(connection).await?;
         let found: HashMap<&Slug, &Row> = rows.iter().map(|row| (&row.slug, row)).collect();
         let entry = |job| found.get(job).map_or_else(|| Ok(Entry::default()), |row| row.entry(&declared));

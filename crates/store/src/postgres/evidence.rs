@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tenko_core::roll::Cursor;
 use tenko_core::{Declaration, Evidence, RunId, Slug};
 
+use super::clock::{CLOCK, Clock};
 use super::columns::{Id, kind_of, moment, number_of, parse, rounded_up, unpack};
 use super::error::damaged;
 use super::work::Look;
@@ -20,7 +21,15 @@ const HOUR: i64 = 3_600_000;
 const CURSOR: &str = "txn:";
 
 /// Evidence that was added since a cursor.
-pub(super) struct Newer<'a>(pub(super) &'a Cursor);
+pub(super) struct Newer<'a> {
+    pub(super) since: &'a Cursor,
+    pub(super) clock: &'a Clock,
+}
+
+pub(super) const NEWER: &str = "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration
+                   from evidence e join jobs j on j.id = e.job
+                   where e.txn >= $1::text::xid8 and not pg_visible_in_snapshot(e.txn, $2::text::pg_snapshot)
+                   order by e.txn, e.seq";
 
 impl Look for Newer<'_> {
     type Seen = News;
@@ -28,17 +37,17 @@ impl Look for Newer<'_> {
     /// Neither the numbers of rows nor those of transactions say in which order they become visible: what was read is
     /// known by the snapshot in which it was.
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<News> {
-        let sql = "select s::text as snapshot, pg_snapshot_xmax(s)::text::bigint as next from pg_current_snapshot() s";
-        let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
+        let sql = format!(
+            "select s::text as snapshot, pg_snapshot_xmax(s)::text::bigint as next, {CLOCK} as now
+             from pg_current_snapshot() s"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
+        self.clock.set(moment(row.try_get("now")?)?);
         let (snapshot, next): (String, i64) = (row.try_get("snapshot")?, row.try_get("next")?);
         // After it was restored elsewhere, a database counts anew.
-        let since = Read::up_to(self.0).filter(|read| read.last <= next).unwrap_or_default();
-        let sql = "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration
-                   from evidence e join jobs j on j.id = e.job
-                   where e.txn >= $1::text::xid8 and not pg_visible_in_snapshot(e.txn, $2::text::pg_snapshot)
-                   order by e.txn, e.seq";
+        let since = Read::up_to(self.since).filter(|read| read.last <= next).unwrap_or_default();
         let mut news = News { cursor: cursor(&snapshot), ..News::default() };
-        let query = sqlx::query(sql).bind(since.first.to_string()).bind(&since.snapshot);
+        let query = sqlx::query(NEWER).bind(since.first.to_string()).bind(&since.snapshot);
         let mut rows = query.fetch(&mut *connection);
         let mut pieces = Pieces::default();
         while let Some(row) = rows.try_next().await? {
@@ -223,6 +232,10 @@ async fn declarations(
     said.collect()
 }
 
+pub(super) const HEAR: &str =
+    "delete from unheard u using unnest($1::text[]::xid8[], $2::bigint[]) as h (txn, seq)
+                   where u.txn = h.txn and u.seq = h.seq";
+
 /// Evidence that is heard in this transaction.
 #[derive(Default)]
 pub(super) struct Heard {
@@ -240,15 +253,13 @@ impl Heard {
         if self.is_empty() {
             return Ok(());
         }
-        let sql = "delete from unheard u using unnest($1::text[]::xid8[], $2::bigint[]) as h (txn, seq)
-                   where u.txn = h.txn and u.seq = h.seq";
-        let query = sqlx::query(sql).bind(self.transactions).bind(self.numbers);
+        let query = sqlx::query(HEAR).bind(self.transactions).bind(self.numbers);
         query.execute(connection).await.map(drop)
     }
 }
 
 pub(super) const LOCK_UNHEARD: &str =
-    "select txn::text as txn, seq from unheard order by txn, seq limit $1 for update skip locked";
+    "select u.txn::text as txn, u.seq from unheard u order by u.txn, u.seq limit $1 for update skip locked";
 pub(super) const UNHEARD: &str =
     "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration, v.body as via, r.report
     from unnest($1::text[]::xid8[], $2::bigint[]) as u (txn, seq)

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::adding::Append;
 use super::bell::Bell;
 use super::connection::Connections;
+use super::entries::Texts;
 use super::error;
 use crate::{Appended, ErrorKind, Result, StoreError};
 
@@ -20,6 +21,7 @@ const DOING: &str = "add evidence to";
 pub(super) struct Group {
     connections: Arc<Connections>,
     bell: Arc<Bell>,
+    texts: Arc<Texts>,
     waiting: Mutex<Waiting>,
 }
 
@@ -39,8 +41,8 @@ struct Parcel {
 
 impl Group {
     /// Nothing waits.
-    pub(super) fn new(connections: Arc<Connections>, bell: Arc<Bell>) -> Self {
-        Self { connections, bell, waiting: Mutex::default() }
+    pub(super) fn new(connections: Arc<Connections>, bell: Arc<Bell>, texts: Arc<Texts>) -> Self {
+        Self { connections, bell, texts, waiting: Mutex::default() }
     }
 
     /// Adds evidence together with that of others.
@@ -112,7 +114,7 @@ impl Group {
     }
 
     async fn add(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-        self.connections.write(DOING, Append { evidence, bell: &self.bell }).await
+        self.connections.write(DOING, Append { evidence, bell: &self.bell, texts: &self.texts }).await
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {

@@ -36,14 +36,14 @@ fn in_order(jobs: &[Slug], of: &HashMap<Slug, Uuid>) -> Option<Vec<Uuid>> {
 #[async_trait]
 impl Live for PostgresStore {
     async fn decide(&self, by: By, wanted: Wanted, now: Timestamp, decide: Decide) -> Result<Vec<Appended>> {
-        let (declared, bell) = (&self.declared, &self.bell);
-        let question = Question { by, wanted, now, decide, declared, bell, attends: false };
+        let (texts, bell) = (&self.texts, &self.bell);
+        let question = Question { by, wanted, now, decide, texts, bell, attends: false };
         let decided = self.connections.write("decide in", question).await?;
         decided.map(|answer| answer.appended).map_err(|refused| self.refuse(refused))
     }
 
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {
-        self.connections.look("read jobs in", entries::Entries { jobs, declared: &self.declared }).await
+        self.connections.look("read jobs in", entries::Entries { jobs, texts: &self.texts }).await
     }
 
     async fn names(&self, after: Option<&Slug>, most: usize) -> Result<Vec<Slug>> {

@@ -8,9 +8,10 @@ use tenko_core::judge::Gap;
 use tenko_core::roll::Roll;
 use uuid::Uuid;
 
+use super::clock::CLOCK;
 use super::columns::{Id, moment};
 use super::evidence::cursor;
-use super::rolls::{CLOCK, raise_version, rest_of, text_of_rest};
+use super::rolls::{raise_version, rest_of, text_of_rest};
 use super::work::Work;
 use crate::live::{ATTENDS_FOR, Attendance, Node};
 
@@ -148,7 +149,7 @@ async fn lock(connection: &mut PgConnection) -> sqlx::Result<Roll> {
 
 /// Writes what is in no other table of the roll, and sets its cursor to where everything is heard.
 async fn write(connection: &mut PgConnection, roll: &mut Roll) -> sqlx::Result<()> {
-    let sql = "select (select txn::text from unheard order by txn limit 1) as unheard,
+    let sql = "select (select u.txn::text from unheard u order by u.txn limit 1) as unheard,
                    pg_current_snapshot()::text as snapshot";
     let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
     roll.cursor = match row.try_get::<Option<&str>, _>("unheard")? {

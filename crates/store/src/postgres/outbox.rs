@@ -120,6 +120,10 @@ pub(super) async fn update(
     write_over(connection, positions, changed.collect::<sqlx::Result<_>>()?).await
 }
 
+pub(super) const UPDATE: &str = "update outbox o set ready_at = c.ready_at, item = c.item
+               from unnest($1::bigint[], $2::bigint[], $3::text[]) as c (position, ready_at, item)
+               where o.position = c.position";
+
 async fn write_over(
     connection: &mut PgConnection,
     positions: Vec<i64>,
@@ -129,10 +133,7 @@ async fn write_over(
         return Ok(());
     }
     let (ready, texts): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
-    let sql = "update outbox o set ready_at = c.ready_at, item = c.item
-               from unnest($1::bigint[], $2::bigint[], $3::text[]) as c (position, ready_at, item)
-               where o.position = c.position";
-    sqlx::query(sql).bind(positions).bind(ready).bind(texts).execute(connection).await.map(drop)
+    sqlx::query(UPDATE).bind(positions).bind(ready).bind(texts).execute(connection).await.map(drop)
 }
 
 async fn insert(

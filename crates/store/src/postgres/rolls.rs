@@ -12,7 +12,8 @@ use tenko_core::{Declaration, Slug, format};
 use uuid::Uuid;
 
 use super::adding::{job_numbers, keep_texts};
-use super::columns::{Id, hash_of, parse};
+use super::clock::{CLOCK, Clock};
+use super::columns::{Id, hash_of, moment, parse};
 use super::error::damaged;
 use super::evidence::Read;
 use super::nodes::{self, Between};
@@ -22,25 +23,25 @@ use crate::{Commit, Facts, Snapshot};
 
 /// The lock that whoever decides about some jobs shares, and whoever decides about all has alone.
 pub(super) const LOCK: &str = "hashtextextended('tenko.deciding.' || current_schema(), 0)";
-/// Now, by the clock of the database, in milliseconds.
-pub(super) const CLOCK: &str = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// The roll and its version, as of one moment.
-pub(super) struct Load;
+pub(super) struct Load<'a>(pub(super) &'a Clock);
 
-impl Look for Load {
+impl Look for Load<'_> {
     type Seen = Snapshot;
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Snapshot> {
         sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut *connection).await?;
-        let snapshot = load(connection).await?;
+        let snapshot = load(connection, self.0).await?;
         sqlx::raw_sql("commit").execute(connection).await?;
         Ok(snapshot)
     }
 }
 
-async fn load(connection: &mut PgConnection) -> sqlx::Result<Snapshot> {
-    let row = sqlx::query("select version, rest from roll").fetch_one(&mut *connection).await?;
+async fn load(connection: &mut PgConnection, clock: &Clock) -> sqlx::Result<Snapshot> {
+    let sql = sqlx::AssertSqlSafe(format!("select version, rest, {CLOCK} as now from roll"));
+    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
+    clock.set(moment(row.try_get("now")?)?);
     let mut roll = rest_of(row.try_get("rest")?)?;
     let rows = sqlx::query("select item from outbox order by position").fetch_all(&mut *connection).await?;
     let items = rows.iter().map(|row| parse(row.try_get("item")?));
@@ -182,6 +183,10 @@ pub(super) fn note(texts: &mut HashMap<Uuid, String>, said: &Declaration) -> sql
     Ok(Id(hash))
 }
 
+pub(super) const WRITE_OVER: &str = "update states s set state = k.state, declaration = k.declaration, wake_at = k.wake_at
+                   from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[]) as k (job, state, declaration, wake_at)
+                   where s.job = k.job";
+
 /// States of jobs, column by column.
 #[derive(Default)]
 pub(super) struct States {
@@ -231,10 +236,7 @@ impl States {
 
     /// Writes them over those that are there.
     pub(super) async fn write_over(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let sql = "update states s set state = k.state, declaration = k.declaration, wake_at = k.wake_at
-                   from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[]) as k (job, state, declaration, wake_at)
-                   where s.job = k.job";
-        self.write_by(connection, sql).await
+        self.write_by(connection, WRITE_OVER).await
     }
 
     async fn write_by(self, connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
@@ -282,17 +284,20 @@ pub(super) struct Past<'a> {
     pub(super) limit: usize,
 }
 
+pub(super) const FLIPS: &str =
+    "select flip as fact from flips where job = (select id from jobs where slug = $1)
+                     order by at desc, seq desc limit $2";
+pub(super) const MISSED: &str =
+    "select missed as fact from missed where job = (select id from jobs where slug = $1)
+                      order by at desc, seq desc limit $2";
+
 impl Look for Past<'_> {
     type Seen = Facts;
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Facts> {
-        let flips = "select flip as fact from flips where job = (select id from jobs where slug = $1)
-                     order by at desc, seq desc limit $2";
-        let missed = "select missed as fact from missed where job = (select id from jobs where slug = $1)
-                      order by at desc, seq desc limit $2";
         Ok(Facts {
-            flips: self.newest(connection, flips).await?,
-            missed: self.newest(connection, missed).await?,
+            flips: self.newest(connection, FLIPS).await?,
+            missed: self.newest(connection, MISSED).await?,
         })
     }
 }
@@ -325,6 +330,11 @@ pub(super) const PRUNE_EVIDENCE: &str = "
     )
     select count(*) as count from gone";
 
+pub(super) const PRUNE_FLIPS: &str =
+    "delete from flips where seq in (select seq from flips where at < $1 order by at limit 1000)";
+pub(super) const PRUNE_MISSED: &str =
+    "delete from missed where seq in (select seq from missed where at < $1 order by at limit 1000)";
+
 impl Work for Prune {
     type Done = u64;
 
@@ -332,10 +342,7 @@ impl Work for Prune {
         let before = self.0.as_millisecond();
         let row = sqlx::query(PRUNE_EVIDENCE).bind(before).fetch_one(&mut *connection).await?;
         let mut removed = row.try_get::<i64, _>("count")?.cast_unsigned();
-        for sql in [
-            "delete from flips where seq in (select seq from flips where at < $1 order by at limit 1000)",
-            "delete from missed where seq in (select seq from missed where at < $1 order by at limit 1000)",
-        ] {
+        for sql in [PRUNE_FLIPS, PRUNE_MISSED] {
             removed += sqlx::query(sql).bind(before).execute(&mut *connection).await?.rows_affected();
         }
         Ok(removed)

@@ -1,15 +1,16 @@
 //! Roll calls in a store that forgets (`memory:`): nothing is known of before, and nobody will go on from here. So a job is
-//! asked about its last due whose time is over, and what there is to tell is told at once, or never.
+//! asked about its last due whose time is over (or about as many as have to be missed before it is down), and what there
+//! is to tell is told at once, or never.
 
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::notice::BLIND_TRIES;
-use tenko_core::schedule::{Schedule, just_after};
+use tenko_core::schedule::{Direction, Schedule, just_after};
 use tenko_core::state::Blind;
 use tenko_core::{Job, JobState, Notice, Roll};
 
 use super::roster::Members;
 
-/// The jobs of which nothing is known are expected from their last due on that is decided at `now`. Only those with a plain
+/// The jobs of which nothing is known are expected from the last dues on that are decided at `now`. Only those with a plain
 /// object: no evidence of others can be in such a store, and not to have heard of them says nothing.
 pub(super) fn expect(members: &mut Members, roll: &Roll, now: Timestamp) {
     for (slug, job) in &mut members.jobs {
@@ -23,15 +24,21 @@ pub(super) fn expect(members: &mut Members, roll: &Roll, now: Timestamp) {
     }
 }
 
-/// The last due whose deadline is over.
+/// The last due whose deadline is over; with `failures` above 1 the first of so many.
 fn last_decided(job: &Job, now: Timestamp) -> Option<Timestamp> {
     let limits = &job.limits;
     let within = limits.start_within.map_or(limits.grace, |within| within.min(limits.grace));
     let before = now.checked_sub(within).ok()?;
     match job.schedule {
         // Counted from a success that nobody knows: there has to be one not longer ago than this.
-        Schedule::Every { period, .. } => before.checked_sub(period + SignedDuration::from_secs(1)).ok(),
-        _ => job.schedule.previous_due(now, just_after(before)),
+        Schedule::Every { period, .. } => {
+            let periods = period.checked_mul(i32::try_from(limits.failures).ok()?)?;
+            before.checked_sub(periods.checked_add(SignedDuration::from_secs(1))?).ok()
+        }
+        _ => {
+            let dues = job.schedule.occurrences(now, just_after(before), Direction::Back);
+            dues.take(usize::try_from(limits.failures).ok()?).last()
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) static TOP: &[Key] = &[
     key(
         "store",
         Form::Text,
-        "URL of the store: sqlite:///path, file:///dir, s3://bucket/prefix, gs://, az://. Default: SQLite in the state directory.",
+        "URL of the store: sqlite:///path, file:///dir, s3://bucket/prefix, gs://, az://, postgres://. Default: SQLite in the state directory.",
     ),
     key(
         "timezone",

@@ -35,7 +35,7 @@ pub(super) async fn serve(site: Arc<Site>, stream: Stream, from: Option<IpAddr>,
     place.pulse.read_within(site.options.times.idle);
     // Whoever says nothing costs no buffer, and little else.
     let begun = tokio::select! { biased;
-        begun = stream.readable() => begun.is_ok(),
+        begun = stream.begun() => begun.is_ok(),
         _ = place.pulse.order(Order::GoOn) => false,
     };
     match stream {

@@ -56,10 +56,11 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Waits until the other side said something, or closed.
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    /// Waits until the other side said something, or closed. Of a Unix socket, at whose other end is a proxy, it is not known.
+    pub(super) async fn begun(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
+            // A new stream counts as readable until somebody has tried.
+            Self::Tcp(stream) => stream.peek(&mut [0]).await.map(drop),
             Self::Unix(stream) => stream.readable().await,
         }
     }

@@ -1,5 +1,7 @@
 //! What pings of one job make of it: evidence of its runs, or a job that was not there before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use jiff::Timestamp;
 use tenko_core::schedule::ScheduleSpec;
 use tenko_core::{Declaration, Evidence, Exit, Job, JobSpec, Kind, RunId, Slug};
@@ -44,15 +46,16 @@ impl Sitting {
         may_create: MayCreate<'_>,
     ) -> Vec<Fate> {
         let mut created = false;
-        if entry.is_empty() && !self.grounds.roster.is_configured(slug) {
+        if !self.grounds.is_known(slug, &entry) {
             if !pings.iter().any(|arrived| arrived.ping.create) || !may_create() {
                 return vec![Fate { heard: Heard::Unknown, kind: Kind::Log, piece: None }; pings.len()];
             }
-            entry.declaration = Some(created_by_ping());
+            entry = Entry { declaration: Some(created_by_ping()), items: entry.items, state: None };
             created = true;
         }
         let first = self.decided.evidence.len();
-        let (mut fates, news) = self.as_evidence(slug, &entry, pings);
+        let understood = catch_unwind(AssertUnwindSafe(|| self.as_evidence(slug, &entry, pings)));
+        let Ok((mut fates, news)) = understood else { return self.keep_unjudged(slug, pings) };
         for fate in &mut fates {
             fate.piece = fate.piece.map(|piece| piece + first);
         }
@@ -85,6 +88,17 @@ impl Sitting {
         (fates.collect(), news)
     }
 
+    /// Keeps pings that could not be understood, as what their URLs say, so that nothing is lost.
+    fn keep_unjudged(&mut self, slug: &Slug, pings: &[Arrived]) -> Vec<Fate> {
+        self.unjudged.push(slug.clone());
+        let keep = |arrived: &Arrived| {
+            let kind = said(&arrived.ping, &[0]);
+            self.keep_as_its_own(arrived, kind);
+            Fate { heard: Heard::Recorded, kind, piece: Some(self.decided.evidence.len() - 1) }
+        };
+        pings.iter().map(keep).collect()
+    }
+
     /// Keeps a ping as a run of its own, without judging its job by it.
     pub(super) fn keep_as_its_own(&mut self, arrived: &Arrived, kind: Kind) {
         let at = arrived.ping.at.unwrap_or(arrived.at);
@@ -104,18 +118,23 @@ impl Sitting {
 
 /// What a ping means to its job.
 fn meaning(job: &Job, ping: &Ping) -> (Kind, Heard) {
-    let said = match ping.said {
-        Said::Start => Kind::Start,
-        Said::Success => Kind::Success,
-        Said::Fail(exit) => Kind::Fail(exit),
-        Said::Exit(code) if job.limits.clean_exit.contains(&code) => Kind::Success,
-        Said::Exit(code) => Kind::Fail(Some(Exit::Code(code))),
-        Said::Log => Kind::Log,
-    };
+    let said = said(ping, &job.limits.clean_exit);
     let Some(rules) = &job.pings else { return (said, Heard::Recorded) };
     match rules.meaning(said, ping.report.via.as_ref(), ping.text.as_deref()) {
         Some(kind) => (kind, Heard::Recorded),
         None => (Kind::Log, Heard::Ignored),
+    }
+}
+
+/// What a ping says by its URL.
+fn said(ping: &Ping, clean_exit: &[u8]) -> Kind {
+    match ping.said {
+        Said::Start => Kind::Start,
+        Said::Success => Kind::Success,
+        Said::Fail(exit) => Kind::Fail(exit),
+        Said::Exit(code) if clean_exit.contains(&code) => Kind::Success,
+        Said::Exit(code) => Kind::Fail(Some(Exit::Code(code))),
+        Said::Log => Kind::Log,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tenko_core::Slug;
 use tenko_store::StoreError;
-use tenko_store::live::{Case, Entry, Wanted};
+use tenko_store::live::{Case, Wanted};
 
 use super::deadlines::hear_all;
 use super::desk::{Desk, Stopwatch};
@@ -47,25 +47,15 @@ async fn follow(desk: &Desk, page: Vec<Slug>) -> Result<usize, StoreError> {
     let work = |sitting: &mut Sitting, case: Case| {
         let mut others = 0;
         for (slug, entry) in case.entries {
-            if has_left(sitting, &slug, &entry) {
-                sitting.forget(slug, entry);
-                continue;
-            }
-            let configured = sitting.grounds.roster.is_configured(&slug);
-            if configured || entry.state.is_some() || entry.declaration.is_some() {
-                others += usize::from(!configured);
+            let known = sitting.grounds.is_known(&slug, &entry);
+            others += usize::from(known && !sitting.grounds.roster.is_configured(&slug));
+            if known || entry.state.is_some() {
                 sitting.judge(slug, entry, Cause { followed: true, ..Cause::default() });
             }
         }
         others
     };
     Ok(desk.decide(wanted, work).await?.found)
-}
-
-/// Whether a configuration knew the job, and knows it no longer, and it has not declared itself.
-fn has_left(sitting: &Sitting, slug: &Slug, entry: &Entry) -> bool {
-    let was_configured = entry.state.as_ref().is_some_and(|state| state.configured);
-    was_configured && entry.declaration.is_none() && !sitting.grounds.roster.is_configured(slug)
 }
 
 async fn give_addresses(desk: &Desk) -> Result<(), StoreError> {

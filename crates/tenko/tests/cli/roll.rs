@@ -219,7 +219,7 @@ fn a_dry_run_stores_no_evidence_of_having_been() {
 fn credentials_in_the_url_of_a_store_are_refused_and_never_shown() {
     let place = Place::empty();
     for url in [
-        "postgres://tenko:planted-secret@db/x",
+        "postgres://tenko:planted-secret@db/x?ssl=planted-secret",
         "s3://AK:planted-secret@bucket/x",
         "http://u:planted-secret@host/x",
         "s3://bucket/x?secret=planted-secret",

@@ -189,7 +189,7 @@ async fn better_stack_beats() {
             assert_eq!((ping.to, ping.said, ping.text.as_deref()), (to, said, Some("last words")), "{path}");
         }
     }
-    for path in [format!("{RUN}"), format!("{ADDRESS}/256"), format!("{ADDRESS}/stop"), "x/fail".into()] {
+    for path in [RUN.to_owned(), format!("{ADDRESS}/256"), format!("{ADDRESS}/stop"), "x/fail".into()] {
         refused(&world, ("GET", &format!("/api/v1/heartbeat/{path}"), ""), (404, "not found")).await;
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, get};
+use crate::client::{Client, ask, get};
 use crate::world::{ADDRESS, Scripted, World};
 
 fn app() -> App {
@@ -187,4 +187,34 @@ async fn a_certificate_that_is_none_is_named() {
     assert_eq!(bind().await.unwrap_err().to_string(), said);
     std::fs::write(&file, "no certificate").unwrap();
     assert_eq!(bind().await.unwrap_err().to_string(), said);
+}
+
+/// Where a log is written to.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_of_requests_and_not_of_their_urls() {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+    let _logged = tracing::subscriber::set_default(subscriber.with_writer(move || log.clone()).finish());
+    let world = World::with(|options| options.trusted = vec!["127.0.0.1".parse().unwrap()]).await;
+    let answer =
+        ask(world.address, "GET", &format!("/ping/{ADDRESS}"), "X-Request-Id: proxy-7\r\n", b"").await;
+    assert_eq!(answer.header("x-request-id"), Some("proxy-7"));
+    assert_eq!(get(world.address, "/livez").await.header("x-request-id").unwrap().len(), 36);
+    let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert!(written.contains("request=proxy-7 method=GET") && written.contains("status=200"), "{written}");
+    assert!(!written.contains(ADDRESS), "{written}");
 }

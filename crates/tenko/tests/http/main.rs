@@ -1,4 +1,5 @@
 //! The HTTP side of the server, over real sockets, with somebody scripted who hears the pings.
+#![expect(clippy::unwrap_used, reason = "tests, where a panic is the report")]
 
 mod adapters;
 mod client;

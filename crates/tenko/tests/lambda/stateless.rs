@@ -101,6 +101,21 @@ fn a_message_that_nobody_takes_makes_the_call_fail_so_that_lambda_repeats_it() {
 }
 
 #[test]
+fn who_leaves_evidence_where_nothing_is_kept_is_told() {
+    let (world, _) = founding();
+    let (code, said) = world.tenko(&["run", "--job", "batch", "--", "true"]);
+    assert!(code == 0 && said.contains("memory: keeps no evidence"), "{code} {said}");
+}
+
+#[test]
+fn the_calendar_of_dues_is_told_from_the_objects_all_the_same() {
+    let (world, key) = founding();
+    world.s3.put(&key, "ok");
+    let (code, said) = world.tenko(&["gaps", "batch", "--since", "3d", "--json"]);
+    assert!(code == 1 && said.contains("\"missed\""), "{code} {said}");
+}
+
+#[test]
 fn a_job_without_an_object_raises_no_alarm_but_a_warning() {
     let mut world = World::with("store = \"memory:\"\n[jobs.batch]\ncron = \"* * * * *\"\ngrace = \"1s\"\n");
     world.env.remove("TENKO_STORE");

@@ -59,6 +59,15 @@ async fn a_process_that_goes_on_tells_once_and_of_the_recovery_too() {
 }
 
 #[tokio::test]
+async fn where_one_miss_is_not_enough_so_many_dues_are_asked_about() {
+    let mut morning = Morning::with(&format!("{DAILY}\nfailures = 2")).await;
+    morning.upload("24 05:20", "2026-11-24/evidence.txt", "ok");
+    assert_eq!(afresh(&mut morning, "25 06:01").await, "up since 24 05:20");
+    assert_eq!(afresh(&mut morning, "26 06:01").await, "down missed since 26 06:00");
+    assert_eq!(morning.told(), ["down"]);
+}
+
+#[tokio::test]
 async fn a_period_is_counted_back_from_now() {
     let mut morning =
         Morning::with("every = \"1d\"\ngrace = \"1h\"\nobject = \"s3://tenko-test/backup.tgz\"").await;

@@ -1,8 +1,9 @@
 //! Pings on their way to the disk: whatever has arrived is stored together, and answered when it is there.
 
 use std::cell::Cell;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -28,10 +29,14 @@ const ADDRESSES: usize = 100_000;
 
 type Answer = Result<Heard, Refusal>;
 
+/// The most bytes of texts that wait to be stored.
+const MOST_BYTES: usize = 64 << 20;
+
 /// A ping that waits, and whoever waits for it.
 #[derive(Debug)]
 struct Waiting {
     arrived: Arrived,
+    bytes: usize,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -41,6 +46,22 @@ pub(in crate::server) struct Intake {
     desk: Arc<Desk>,
     sender: mpsc::Sender<Waiting>,
     addresses: Recent<Uuid, Slug>,
+    bytes: Arc<AtomicUsize>,
+    lots: Lots,
+}
+
+/// Numbers that no other node draws, and none twice in a row.
+#[derive(Debug, Default)]
+struct Lots {
+    seed: RandomState,
+    drawn: AtomicU64,
+}
+
+impl Lots {
+    fn draw(&self) -> u32 {
+        let number = self.seed.hash_one(self.drawn.fetch_add(1, Ordering::Relaxed));
+        (number >> 32) as u32
+    }
 }
 
 /// The other end of the queue.
@@ -49,6 +70,7 @@ pub(in crate::server) struct Collector {
     desk: Arc<Desk>,
     receiver: mpsc::Receiver<Waiting>,
     created: Arc<Created>,
+    bytes: Arc<AtomicUsize>,
 }
 
 /// How many jobs there are that the configuration does not know, as far as this node knows, and how many there may be.
@@ -80,8 +102,10 @@ pub(in crate::server) fn queue(
     created: Arc<Created>,
 ) -> (Intake, Collector) {
     let (sender, receiver) = mpsc::channel(length.max(1));
-    let intake = Intake { desk: Arc::clone(desk), sender, addresses: Recent::new(ADDRESSES) };
-    (intake, Collector { desk: Arc::clone(desk), receiver, created })
+    let bytes = Arc::<AtomicUsize>::default();
+    let collector = Collector { desk: Arc::clone(desk), receiver, created, bytes: Arc::clone(&bytes) };
+    let (desk, addresses) = (Arc::clone(desk), Recent::new(ADDRESSES));
+    (Intake { desk, sender, addresses, bytes, lots: Lots::default() }, collector)
 }
 
 #[async_trait]
@@ -93,12 +117,17 @@ impl Hears for Intake {
             return Ok(Heard::Unknown);
         };
         let (answer, answered) = oneshot::channel();
-        let random = Uuid::new_v4().as_fields().0;
-        let arrived = Arrived { job, ping, at: self.desk.now(), random };
+        if self.bytes.load(Ordering::Relaxed) > MOST_BYTES {
+            return Err(self.busy());
+        }
+        let bytes = size(&ping);
+        let arrived = Arrived { job, ping, at: self.desk.now(), random: self.lots.draw() };
         // Before it is there, so that it is never counted down before it was counted up.
         status.waiting.add(1);
-        if let Err(refused) = self.sender.try_send(Waiting { arrived, answer }) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Err(refused) = self.sender.try_send(Waiting { arrived, bytes, answer }) {
             status.waiting.take(1);
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(self.refusal(&refused));
         }
         answered.await.unwrap_or(Err(Refusal::Stopping))
@@ -125,11 +154,13 @@ impl Intake {
     fn refusal(&self, refused: &mpsc::error::TrySendError<Waiting>) -> Refusal {
         match refused {
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
-            mpsc::error::TrySendError::Full(_) => {
-                self.desk.status.busy.add(1);
-                Refusal::Busy { retry_after: RETRY_AFTER }
-            }
+            mpsc::error::TrySendError::Full(_) => self.busy(),
         }
+    }
+
+    fn busy(&self) -> Refusal {
+        self.desk.status.busy.add(1);
+        Refusal::Busy { retry_after: RETRY_AFTER }
     }
 }
 
@@ -151,6 +182,7 @@ pub(in crate::server) async fn collect(
         if came == 0 {
             return Ok(());
         }
+        collector.wait_for_more(&mut batch).await;
         collector.store(std::mem::replace(&mut batch, Vec::with_capacity(MOST))).await;
     }
 }
@@ -162,8 +194,19 @@ struct Batch {
 }
 
 impl Collector {
+    /// Lets those who are just about to bring a ping do so: the disk takes as long for many as for one.
+    async fn wait_for_more(&mut self, batch: &mut Vec<Waiting>) {
+        tokio::task::yield_now().await;
+        while batch.len() < MOST
+            && let Ok(one_more) = self.receiver.try_recv()
+        {
+            batch.push(one_more);
+        }
+    }
+
     async fn store(&self, mut waiting: Vec<Waiting>) {
         let watch = Stopwatch::start();
+        let bytes = waiting.iter().map(|waiting| waiting.bytes).sum();
         waiting.sort_by(|one, other| one.arrived.job.cmp(&other.arrived.job));
         let apart = waiting.into_iter().map(|waiting| (waiting.arrived, waiting.answer));
         let (pings, answers): (Vec<_>, Vec<_>) = apart.unzip();
@@ -171,6 +214,7 @@ impl Collector {
         let result = self.decide(&batch).await;
         let (status, count) = (&self.desk.status, answers.len() as u64);
         status.waiting.take(count);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         status.batches.add(1);
         status.commits.note(watch.read());
         match result {
@@ -236,6 +280,12 @@ impl Collector {
             self.created.known.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// How many bytes a ping takes while it waits, about.
+fn size(ping: &Ping) -> usize {
+    let output = ping.report.output.as_ref().map_or(0, |output| output.head.len() + output.tail.len());
+    output + ping.text.as_ref().map_or(0, String::len) + ping.report.message.as_ref().map_or(0, String::len)
 }
 
 fn refuse(error: StoreError, answers: Vec<oneshot::Sender<Answer>>) {
