@@ -264,7 +264,7 @@ fn said(server: &Server, store: &SharedStore, config: &Config, no_key: bool) -> 
     for bound in server.bound() {
         match bound {
             Listen::Tcp(address) => {
-                printer::remark(&format!("serving pings at {protocol}://{address}/ping/"))
+                printer::remark(&format!("serving pings at {protocol}://{address}/ping/"));
             }
             Listen::Unix(_) => printer::remark(&format!("serving pings at {bound}")),
         }
