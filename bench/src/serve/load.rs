@@ -90,7 +90,7 @@ fn lua(key: &str, shape: Shape) -> String {
         "wrk.method = \"{head}\"\nwrk.headers[\"User-Agent\"] = \"bench\"\n{close}\
          if {body} > 0 then wrk.body = string.rep(\"x\", {body}) end\n\
          local made, at = {{}}, 0\n\
-         init = function(args)\n  wrk.init(args)\n  for i = 0, {last} do made[i] = wrk.format(nil, \"/ping/{key}/job-\" .. i) end\nend\n\
+         init = function(args)\n  for i = 0, {last} do made[i] = wrk.format(nil, \"/ping/{key}/job-\" .. i) end\nend\n\
          request = function()\n  at = (at + 7) % {JOBS}\n  return made[at]\nend\n",
         body = shape.body,
         last = JOBS - 1,
