@@ -7,6 +7,7 @@ mod decide;
 mod founding;
 mod lambda;
 mod roll_call;
+mod serve;
 mod table;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -34,6 +35,15 @@ fn main() -> Result<()> {
     }
     if wanted("lambda") {
         lambda::measure()?;
+    }
+    if wanted("pings") {
+        serve::measure_pings()?;
+    }
+    if wanted("deadlines") {
+        serve::measure_deadlines()?;
+    }
+    if wanted("million") {
+        serve::measure_million()?;
     }
     Ok(())
 }

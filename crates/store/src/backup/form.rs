@@ -17,7 +17,7 @@ use crate::portable::Piece;
 pub(super) enum Line {
     Roll(Box<RawValue>),
     Attended(Timestamp),
-    Job(JobForm),
+    Job(Box<JobForm>),
     Notice(Box<Item>),
     Address { job: Slug, address: Uuid },
     Key(KeyForm),
@@ -86,7 +86,7 @@ pub(super) fn write(piece: Piece) -> Result<Line, Problem> {
         Piece::Roll(roll) => Line::Roll(raw(format::write_roll(&roll))?),
         Piece::Attended(at) => Line::Attended(at),
         Piece::Job { job, state, declaration, wake_at } => {
-            Line::Job(JobForm { job, state, declaration, wake_at })
+            Line::Job(Box::new(JobForm { job, state, declaration, wake_at }))
         }
         Piece::Notice(item) => Line::Notice(Box::new(item)),
         Piece::Address { job, address } => Line::Address { job, address },
@@ -112,7 +112,8 @@ pub(super) fn read(line: Line) -> Result<Piece, Problem> {
     Ok(match line {
         Line::Roll(roll) => Piece::Roll(without_the_rest(format::read_roll(roll.get().as_bytes())?)),
         Line::Attended(at) => Piece::Attended(at),
-        Line::Job(JobForm { job, state, declaration, wake_at }) => {
+        Line::Job(form) => {
+            let JobForm { job, state, declaration, wake_at } = *form;
             Piece::Job { job, state, declaration, wake_at }
         }
         Line::Notice(item) => Piece::Notice(*item),

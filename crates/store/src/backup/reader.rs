@@ -66,7 +66,7 @@ impl<R: Read> BackupReader<R> {
     /// # Errors
     /// As those of the pieces.
     pub fn check(mut self) -> Result<Counts> {
-        while let Some(piece) = self.next() {
+        for piece in self.by_ref() {
             piece?;
         }
         Ok(self.counts)

@@ -114,6 +114,11 @@ static SERVER: &[Key] = &[
         "The addresses of proxies, as prefixes such as 10.0.0.0/8, that are believed what they say about clients. Default: none.",
     ),
     key(
+        "ping_at_root",
+        Form::Flag,
+        "Whether pings are also heard without /ping before them, as at hc-ping.com. Default: false.",
+    ),
+    key(
         "body_limit",
         Form::Size,
         "How much of the body of a ping is kept, of its beginning and its end. Default: 10kB.",

@@ -28,6 +28,8 @@ pub struct ServerOptions {
     pub ping_keys: BTreeMap<String, Secret>,
     /// Proxies that are believed what they say about the address and protocol of clients, and about ids of requests.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether pings are also heard without `/ping` before them, as at hc-ping.com.
+    pub ping_at_root: bool,
     /// How much of the body of a ping is kept, in bytes: its head and its tail.
     pub body_limit: usize,
     /// For how long evidence is kept.
@@ -108,6 +110,7 @@ impl Default for ServerOptions {
             url: None,
             ping_keys: BTreeMap::new(),
             trusted_proxies: Vec::new(),
+            ping_at_root: false,
             body_limit: 10_000,
             retention: SignedDuration::from_hours(90 * 24),
             tls: None,

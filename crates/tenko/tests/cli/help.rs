@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "run",
     "ping",
     "check",
     "watch",
+    "serve",
+    "healthy",
     "jobs",
     "show",
     "log",
@@ -20,6 +22,10 @@ const COMMANDS: [&str; 19] = [
     "forget",
     "schedule",
     "flush",
+    "key",
+    "backup",
+    "restore",
+    "migrate",
     "notify",
     "config",
     "aws",
@@ -43,6 +49,7 @@ fn help_of_every_command() {
     ] {
         subject.extend(actions.map(|action| vec![name, action]));
     }
+    subject.extend(["add", "list", "revoke"].map(|action| vec!["key", action]));
     subject.extend(["writer", "checker", "bucket"].map(|role| vec!["aws", "policy", role]));
     for mut args in subject {
         let name = format!("help-{}", args.join("-"));

@@ -52,10 +52,52 @@ fn a_job_keeps_the_address_that_it_had_elsewhere() {
     let own = urls["own"].strip_prefix("https://t.example").unwrap();
     assert!(server.get(own).starts_with("HTTP/1.1 200 OK"));
     let shown = place.ok(&["show", "moved"]);
-    assert!(shown.contains(&format!("ping URL      https://t.example/ping/{uuid}")), "{shown}");
+    assert!(shown.contains(&format!("ping URL       https://t.example/ping/{uuid}")), "{shown}");
     server.tell(nix::sys::signal::Signal::SIGHUP);
     server.says("is read again");
     // Who may read what a server says can ping nothing.
     assert!(!server.said().contains(uuid) && !server.said().contains(crate::world::KEY));
+    server.stop();
+}
+
+/// A channel that refuses everything for good.
+fn refusing() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            drop(stream.read(&mut [0; 65536]));
+            drop(
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+            );
+        }
+    });
+    format!("http://{at}/")
+}
+
+#[test]
+fn a_notice_that_could_not_be_delivered_is_settled_while_a_server_keeps_the_store() {
+    let config = format!(
+        "[channels.ops]\nwebhook = \"{}\"\n[jobs.daily]\nevery = \"1d\"\nnotify = [\"ops\"]\n",
+        refusing()
+    );
+    let place = Place::new(&config);
+    let server = place.serve();
+    server.ping("daily/fail");
+    let until = |part: &str| {
+        let began = std::time::Instant::now();
+        while !place.ok(&["notify", "list"]).contains(part) {
+            assert!(began.elapsed().as_secs() < 20, "{}", place.ok(&["notify", "list"]));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    until("could not be delivered");
+    assert!(place.ok(&["notify", "retry"]).contains("1 notice to be tried again"));
+    until("could not be delivered");
+    assert!(place.ok(&["notify", "dismiss"]).contains("1 notice dismissed"));
+    until("no notice is waiting");
+    assert_eq!(place.run(&["notify", "dismiss"]).status.code(), Some(2));
+    assert!(place.ok(&["pause", "daily"]).contains("is paused"));
     server.stop();
 }

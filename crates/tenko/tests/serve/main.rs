@@ -7,6 +7,7 @@ mod backup;
 mod keys;
 mod mail;
 mod metrics;
+mod peer_clients;
 mod process;
 mod systemd;
 mod world;

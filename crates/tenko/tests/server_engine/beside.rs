@@ -34,6 +34,7 @@ async fn fault_44_two_nodes_on_one_file_decide_once_and_tell_once() {
     // Whoever hears of a job decides about it.
     other.hear("job-07", Said::Success).await;
     assert_eq!(one.verdict("job-07").await, Verdict::Up);
+    until("the recovery is told", async || world.ops.told_of() >= 31).await;
     one.engine.stop().await;
     other.engine.stop().await;
     assert_eq!(world.ops.told_of(), 31);

@@ -124,3 +124,25 @@ async fn a_node_that_stops_lets_messages_arrive_and_gives_back_the_rest() {
     assert!(matches!(entries[1].items[0].status, Status::Ready { .. }), "{:?}", entries[1].items);
     assert_eq!(world.ops.tried.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn fault_14_a_node_that_was_frozen_sends_nothing_under_a_claim_that_has_ended() {
+    let mut world = World::at("05:00");
+    let names = ["one", "two", "three"];
+    for name in names {
+        world = world.expect(name, "0 5 * * *");
+    }
+    let gate = world.ops.wait_for_gate();
+    let frozen = world.serve().await;
+    let fail = |name| frozen.try_hear(crate::world::ping(name, Said::Fail(None)));
+    futures::future::join_all(names.map(fail)).await;
+    world.ops.is_tried(1).await;
+    let other = world.serve().await;
+    world.pass(&other, "05:03").await;
+    until("the other tells all", async || world.ops.told_of() == 3).await;
+    gate.notify_one();
+    until("what was on its way arrives", async || world.ops.told_of() == 4).await;
+    frozen.engine.stop().await;
+    other.engine.stop().await;
+    assert_eq!(world.ops.told_of(), 4, "one that was on its way, and no other, is told twice");
+}

@@ -5,6 +5,7 @@
 mod beside;
 mod delivery;
 mod faults;
+mod house;
 mod moody;
 mod stories;
 mod world;

@@ -83,7 +83,6 @@ impl House {
         let (stop, stopped) = watch::channel(false);
         let mut doors = vec![tokio::spawn(server.serve(told(stopped.clone())))];
         if let Some(mail) = mail {
-            printer::remark(&format!("serving pings by e-mail at {}", mail.local_addr()));
             doors.push(tokio::spawn(mail.serve(told(stopped))));
         }
         let key_watch = tokio::spawn(watch_keys(engine.keys(), Arc::clone(&keys), Arc::clone(&config)));
@@ -217,6 +216,7 @@ fn options(server: &ServerOptions) -> Options {
             .as_ref()
             .map(|files| http::TlsFiles { certificate: files.certificate.clone(), key: files.key.clone() }),
         trusted: server.trusted_proxies.iter().filter_map(|prefix| prefix.to_string().parse().ok()).collect(),
+        ping_at_root: server.ping_at_root,
         body_limit: server.body_limit,
         times: Times { drain: server.shutdown_timeout, ..usual.times },
         limits: Limits {
@@ -251,9 +251,11 @@ async fn mail_door(
         drain: config.server.shutdown_timeout,
         ..mail_in::Options::new(mail.listen, &mail.domain)
     };
-    MailIn::bind(options, hears, keys)
+    let bound = MailIn::bind(options, hears, keys)
         .await
-        .map_err(|error| CommandError::usage(format!("can't listen for mail at {}: {error}", mail.listen)))
+        .map_err(|error| CommandError::usage(format!("can't listen for mail at {}: {error}", mail.listen)))?;
+    printer::remark(&format!("serving pings by e-mail at {}", bound.local_addr()));
+    Ok(bound)
 }
 
 /// Says on standard error what is served where, and gives it in short.
@@ -262,7 +264,7 @@ fn said(server: &Server, store: &SharedStore, config: &Config, no_key: bool) -> 
     for bound in server.bound() {
         match bound {
             Listen::Tcp(address) => {
-                printer::remark(&format!("serving pings at {protocol}://{address}/ping/"))
+                printer::remark(&format!("serving pings at {protocol}://{address}/ping/"));
             }
             Listen::Unix(_) => printer::remark(&format!("serving pings at {bound}")),
         }

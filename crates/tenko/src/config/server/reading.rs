@@ -37,6 +37,7 @@ pub(in crate::config) fn server(
         url: one(reading, table, "url", said::public_url),
         ping_keys: ping_keys(reading, table, references),
         trusted_proxies: several(reading, table, "trusted_proxies", said::prefix).unwrap_or_default(),
+        ping_at_root: read::flag(table, "ping_at_root").unwrap_or_default(),
         body_limit: body_limit(reading, table).unwrap_or(default.body_limit),
         retention: retention(reading, table).unwrap_or(default.retention),
         tls: tls(reading, table),

@@ -37,6 +37,9 @@ impl Page<'_> {
         if !server.trusted_proxies.is_empty() {
             self.pair("trusted_proxies", texts(&server.trusted_proxies));
         }
+        if server.ping_at_root {
+            self.pair("ping_at_root", true);
+        }
         self.server_limits(server);
         if let Some(mail) = &server.mail {
             self.pair("mail.listen", mail.listen.to_string());
