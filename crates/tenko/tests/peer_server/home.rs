@@ -126,28 +126,30 @@ impl Home {
             let entries = store.live().unwrap().entries(&names).await.unwrap();
             let mut jobs = Vec::new();
             for (name, entry) in names.into_iter().zip(entries) {
-                let flips = self.flips(&name).await;
+                let passes = self.passes(&name).await;
                 let verdict = entry.state.as_ref().map(|state| state.stored_verdict());
                 let waiting = entry.items.len();
-                jobs.push(JobKept { name, verdict, flips, waiting });
+                jobs.push(JobKept { name, verdict, passes, waiting });
             }
             Kept { evidence, jobs }
         })
     }
 
-    /// The flips of a job in the order in which they were decided. That is not always the order of their moments: evidence that
-    /// was delivered late flips when it arrives.
-    async fn flips(&self, job: &Slug) -> Vec<Flip> {
-        let select = |schema: &str| {
-            format!(
-                "select flip from {schema}flips join {schema}jobs on id = job where slug = '{job}' order by seq"
-            )
+    /// The flips of a job in the order in which they were decided, those of one decision together. That is not always the order of
+    /// their moments: evidence that was delivered late flips when it arrives.
+    async fn passes(&self, job: &Slug) -> Vec<Vec<Flip>> {
+        let select = |schema: &str, decision: &str| {
+            let flips = format!("{schema}flips f join {schema}jobs on id = job");
+            format!("select {decision} || ' ' || flip from {flips} where slug = '{job}' order by seq")
         };
         let texts = match self.file() {
-            Some(file) => rows(&file, &select("")),
-            None => testkit_postgres::texts(&self.store, &select("tenko.")).await,
+            // Senders wait for their answers, so that each has a decision of its own.
+            Some(file) => rows(&file, &select("", "seq")),
+            None => testkit_postgres::texts(&self.store, &select("tenko.", "f.xmin::text")).await,
         };
-        texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+        let flips: Vec<_> = texts.iter().map(|text| text.split_once(' ').unwrap()).collect();
+        let parse = |(_, flip): &(&str, &str)| serde_json::from_str(flip).unwrap();
+        flips.chunk_by(|one, other| one.0 == other.0).map(|pass| pass.iter().map(parse).collect()).collect()
     }
 
     /// The SQLite file, if it keeps one.
@@ -190,8 +192,15 @@ pub(crate) struct Kept {
 pub(crate) struct JobKept {
     pub(crate) name: Slug,
     pub(crate) verdict: Option<Verdict>,
-    /// As they were decided.
-    pub(crate) flips: Vec<Flip>,
+    /// Flips as they were decided, those of one decision together.
+    pub(crate) passes: Vec<Vec<Flip>>,
     /// Notices that nobody has accepted yet.
     pub(crate) waiting: usize,
+}
+
+impl JobKept {
+    /// All flips, as they were decided.
+    pub(crate) fn flips(&self) -> impl Iterator<Item = &Flip> {
+        self.passes.iter().flatten()
+    }
 }

@@ -1,15 +1,17 @@
 //! Two and three nodes on one PostgreSQL: frozen, killed and cut off in turn, while all are pinged.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 use tenko_core::Verdict;
 use tenko_store::testkit_postgres::Server;
 
-use crate::account::{all_is_told, none_was_missed_that_had_answered, prove};
+use crate::account::{all_is_told, none_was_missed_that_had_answered, prove, prove_what_is_stored};
 use crate::home::{Home, KEY};
 use crate::load::{Nodes, Sent, keep_pinging};
 use crate::node::{Node, until};
@@ -113,12 +115,18 @@ impl Fleet {
         }
     }
 
-    /// Nobody pings any more; all is told; then the account.
-    fn end(mut self) {
+    /// Nobody pings any more; gives what was sent.
+    fn falls_silent(&mut self) -> Vec<Sent> {
         self.nodes.end();
         let pinging = std::mem::take(&mut self.pinging);
-        let sent: Vec<Sent> = pinging.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
+        let sent = pinging.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
         assert!(self.members.iter_mut().all(|member| member.node.runs()), "a node has ended by itself");
+        sent
+    }
+
+    /// Nobody pings any more; all is told; then the account.
+    fn end(mut self) {
+        let sent = self.falls_silent();
         // All are missed in the end, and told to be.
         thread::sleep(Duration::from_secs(5));
         self.members.into_iter().for_each(|member| member.node.stop());
@@ -191,7 +199,49 @@ fn fault_47_a_node_that_is_cut_off_from_its_database_is_not_ready_and_calls_nobo
     member.node.says("nobody heard pings for");
     assert!(ping(&member).starts_with("HTTP/1.1 200"));
     let kept = home.kept();
-    let verdicts: Vec<_> = kept.jobs[0].flips.iter().map(|flip| flip.new).collect();
+    let verdicts: Vec<_> = kept.jobs[0].flips().map(|flip| flip.new).collect();
     assert_eq!((verdicts, home.receiver.told()), (vec![Verdict::Up], Vec::new()));
     member.node.stop();
+}
+
+/// What is written to it from now on is lost when it is taken back.
+fn copy_of(server: &Server) -> PathBuf {
+    let copy = server.directory().join("copy");
+    copy_all(&server.directory().join("data"), &copy);
+    copy
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn fault_20_after_a_failover_that_lost_commits_nodes_go_on_by_what_is_there() {
+    let mut server = Server::start(&[]);
+    let mut fleet = Fleet::of(Home::at(server.url()), 2);
+    let before = Timestamp::now();
+    thread::sleep(PATIENCE);
+    server.stop_immediately();
+    let copy = copy_of(&server);
+    server.start_again();
+    fleet.go_on();
+    fleet.go_on();
+    server.stop_immediately();
+    std::fs::remove_dir_all(server.directory().join("data")).unwrap();
+    copy_all(&copy, &server.directory().join("data"));
+    let after = Timestamp::now();
+    server.start_again();
+    (0..4).for_each(|_| fleet.go_on());
+    let mut sent = fleet.falls_silent();
+    let acknowledged = sent.iter().filter(|ping| ping.acknowledged.is_some()).count();
+    // Nobody can know of these.
+    for ping in &mut sent {
+        ping.acknowledged = ping.acknowledged.filter(|&at| at < before || at > after);
+    }
+    let (_, found) = prove_what_is_stored(&fleet.home, &sent);
+    println!("{found} of {acknowledged} pings are left");
+    let later = sent.iter().filter(|ping| ping.acknowledged.is_some_and(|at| at > after)).count();
+    assert!(later > 50, "they did not go on: {later}");
 }
