@@ -7,6 +7,7 @@ mod adding;
 mod address;
 mod addresses;
 mod bell;
+mod bringing;
 mod claims;
 mod clock;
 mod columns;
@@ -21,6 +22,7 @@ mod nodes;
 mod outbox;
 #[cfg(feature = "testkit")]
 pub mod plans;
+mod portable;
 mod rolls;
 mod schema;
 mod work;
@@ -33,6 +35,7 @@ use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{Evidence, Slug};
 
 use crate::live::Live;
+use crate::portable::Portable;
 use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, StoreError};
 use bell::Bell;
 use clock::Clock;
@@ -140,6 +143,10 @@ impl Store for PostgresStore {
     }
 
     fn live(&self) -> Option<&dyn Live> {
+        Some(self)
+    }
+
+    fn portable(&self) -> Option<&dyn Portable> {
         Some(self)
     }
 }

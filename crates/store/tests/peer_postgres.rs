@@ -116,3 +116,28 @@ async fn a_cursor_from_a_server_that_counted_further_hides_nothing() {
         assert_eq!(store.news(&Cursor(odd.into()), now()).await.unwrap().evidence.len(), 1, "{odd}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn whoever_is_the_last_to_need_a_store_may_let_go_of_it() {
+    const TO_LISTEN: std::time::Duration = std::time::Duration::from_millis(300);
+    let database = Database::create().await;
+    let store = PostgresStore::new(&database.url()).unwrap();
+    let changed = store.live().unwrap().changed();
+    tokio::time::timeout(TO_LISTEN, changed).await.unwrap_err();
+    std::thread::spawn(|| drop(store)).join().unwrap();
+    // Its runtime may be gone, too.
+    let url = database.url();
+    let elsewhere = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = PostgresStore::new(&url).unwrap();
+        let hear = async {
+            let changed = store.live().unwrap().changed();
+            tokio::time::timeout(TO_LISTEN, changed).await.unwrap_err();
+        };
+        runtime.block_on(hear);
+        drop(runtime);
+        drop(store);
+    });
+    elsewhere.join().unwrap();
+}

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::{PgConnection, Row as _};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row as _};
 use tenko_core::{Evidence, Report, Slug};
 use uuid::Uuid;
 
@@ -147,6 +149,50 @@ pub(super) const INSERT: &str = "
     select -place from given
     where declaration is not null and said is null or via is not null and came is null";
 
+/// The same of evidence that another store kept: when it was received and whether it was heard is known of each piece.
+const INSERT_KEPT: &str = "
+    with given as materialized (
+        select g.*, d.id as said, v.id as came
+        from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::uuid[], $6::uuid[], $7::bytea[],
+                $8::bigint[], $9::bool[])
+            with ordinality as g (job, run, kind, at, declaration, via, report, received_at, heard, place)
+        left join said d on d.hash = g.declaration
+        left join said v on v.hash = g.via
+    ), added as (
+        insert into evidence (job, run, kind, at, received_at, declaration, via)
+        select job, run, kind, at, received_at, said, came from given order by place
+        on conflict (run, job, (least(kind, 3::smallint))) do nothing
+        returning seq, run, job, kind
+    ), placed as materialized (
+        select a.seq, g.report, g.heard
+        from added a join given g on g.run = a.run and g.job = a.job and g.kind = a.kind
+    ), reported as (
+        insert into reports (seq, report) select seq, report from placed where report is not null
+    )
+    insert into unheard (seq) select seq from placed where not heard";
+
+/// Adds evidence that another store kept, as it was kept there.
+pub(super) async fn put_evidence(
+    connection: &mut PgConnection,
+    evidence: &[Evidence],
+    heard: &[bool],
+    numbers: &HashMap<Slug, i32>,
+) -> sqlx::Result<()> {
+    let mut rows = Rows::default();
+    rows.fill(evidence, numbers)?;
+    if rows.places.is_empty() {
+        return Ok(());
+    }
+    keep_texts(connection, std::mem::take(&mut rows.texts)).await?;
+    let places = std::mem::take(&mut rows.places);
+    let received = places.iter().map(|place| &evidence[*place]);
+    let received = received.map(|piece| piece.received_at.unwrap_or(piece.at).as_millisecond());
+    let received: Vec<i64> = received.collect();
+    let heard: Vec<bool> = places.iter().map(|place| heard[*place]).collect();
+    let query = rows.bind(INSERT_KEPT).bind(received).bind(heard);
+    query.execute(connection).await.map(drop)
+}
+
 /// Evidence column by column.
 #[derive(Default)]
 struct Rows {
@@ -206,9 +252,12 @@ impl Rows {
         connection: &mut PgConnection,
         heard_at: Option<Timestamp>,
     ) -> sqlx::Result<Vec<i64>> {
-        let query = sqlx::query(INSERT).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
-        let query = query.bind(self.declarations).bind(self.vias).bind(self.reports);
-        let rows = query.bind(heard_at.map(Timestamp::as_millisecond)).fetch_all(connection).await?;
+        let query = self.bind(INSERT).bind(heard_at.map(Timestamp::as_millisecond));
+        let rows = query.fetch_all(connection).await?;
         rows.iter().map(|row| row.try_get("place")).collect()
+    }
+    fn bind(self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
+        let query = sqlx::query(sql).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
+        query.bind(self.declarations).bind(self.vias).bind(self.reports)
     }
 }

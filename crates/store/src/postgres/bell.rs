@@ -1,9 +1,11 @@
 //! Telling others that something changed, and hearing it from them.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -25,6 +27,8 @@ pub(super) struct Bell {
     /// Under which name this store rings, so that it does not wake itself.
     name: String,
     listener: Mutex<Option<PgListener>>,
+    /// Where it listens.
+    runtime: OnceLock<Handle>,
 }
 
 impl Bell {
@@ -35,6 +39,7 @@ impl Bell {
             channel: format!("tenko.{}", address.schema),
             name: Uuid::new_v4().simple().to_string(),
             listener: Mutex::default(),
+            runtime: OnceLock::new(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Bell {
     }
 
     async fn listen(&self) -> sqlx::Result<PgListener> {
+        self.runtime.get_or_init(Handle::current);
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(BEGIN);
         let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(self.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
@@ -89,6 +95,16 @@ impl Bell {
             if foreign {
                 return Ok(());
             }
+        }
+    }
+}
+
+impl Drop for Bell {
+    /// A listener says good-bye to the database, for which it needs its runtime, whoever was the last to need the store.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.get() {
+            let _here = runtime.enter();
+            drop(self.listener.get_mut().take());
         }
     }
 }

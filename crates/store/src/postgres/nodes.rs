@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tenko_core::judge::Gap;
-use tenko_core::roll::Roll;
+use tenko_core::roll::{Cursor, Roll};
 use uuid::Uuid;
 
 use super::clock::CLOCK;
@@ -149,15 +149,39 @@ async fn lock(connection: &mut PgConnection) -> sqlx::Result<Roll> {
 
 /// Writes what is in no other table of the roll, and sets its cursor to where everything is heard.
 async fn write(connection: &mut PgConnection, roll: &mut Roll) -> sqlx::Result<()> {
-    let sql = "select (select u.txn::text from unheard u order by u.txn limit 1) as unheard,
-                   pg_current_snapshot()::text as snapshot";
-    let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
-    roll.cursor = match row.try_get::<Option<&str>, _>("unheard")? {
-        Some(first) => cursor(&format!("{first}:{first}:")),
-        None => cursor(row.try_get("snapshot")?),
-    };
+    roll.cursor = heard(connection).await?;
     let update = sqlx::query("update roll set rest = $1").bind(text_of_rest(roll)?);
     update.execute(connection).await.map(drop)
+}
+
+pub(super) const HEARD: &str = "select
+    least((select u.txn from unheard u order by u.txn limit 1), pg_snapshot_xmin(s))::text::bigint as first,
+    exists (select from unheard) as waits, pg_snapshot_xmax(s)::text::bigint as last,
+    pg_current_xact_id()::text::bigint as own,
+    array(select x::text::bigint from pg_snapshot_xip(s) x order by x) as others
+    from pg_current_snapshot() s";
+
+/// Up to where everything is heard, with what this transaction itself has added. Transactions under way may add something
+/// yet that nobody has heard.
+pub(super) async fn heard(connection: &mut PgConnection) -> sqlx::Result<Cursor> {
+    let row = sqlx::query(HEARD).fetch_one(connection).await?;
+    let (first, last, own): (i64, i64, i64) =
+        (row.try_get("first")?, row.try_get("last")?, row.try_get("own")?);
+    if row.try_get("waits")? {
+        let first = first.min(own);
+        return Ok(cursor(&format!("{first}:{first}:")));
+    }
+    let mut others: Vec<i64> = row.try_get("others")?;
+    others.extend(last..own);
+    others.retain(|other| *other != own);
+    let others: Vec<String> = others.iter().map(i64::to_string).collect();
+    Ok(cursor(&format!("{first}:{}:{}", last.max(own + 1), others.join(","))))
+}
+
+/// Notes that somebody was there once, and left.
+pub(super) async fn note_gone(connection: &mut PgConnection, at: Timestamp) -> sqlx::Result<()> {
+    let node = Node { id: Uuid::new_v4(), name: String::new() };
+    note(connection, &node, at, true).await.map(drop)
 }
 
 /// Gives the time by the clock of the database.

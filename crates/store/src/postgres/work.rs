@@ -186,6 +186,55 @@ impl Connections {
     }
 }
 
+/// A transaction that may take longer than anything else: each step is bounded, the whole is not, and nothing is tried again.
+/// It has a connection of its own. Dropped, nothing of it is done.
+pub(super) struct Long<'c> {
+    of: &'c Connections,
+    connection: PgConnection,
+    doing: &'static str,
+}
+
+impl<'c> Long<'c> {
+    /// Begins it by statements without parameters.
+    pub(super) async fn begin(
+        of: &'c Connections,
+        doing: &'static str,
+        opening: &'static str,
+    ) -> Result<Self> {
+        let mut long = Self { of, connection: of.connect(doing).await?, doing };
+        long.say(opening).await?;
+        Ok(long)
+    }
+
+    /// Reads.
+    pub(super) async fn look<L: Look>(&mut self, mut look: L) -> Result<L::Seen> {
+        let Self { of, connection, doing } = self;
+        let seen = async { look.look_in(connection).await.map_err(|source| of.failed(doing, source)) };
+        of.in_time(doing, seen).await
+    }
+
+    /// Does work.
+    pub(super) async fn step<W: Work>(&mut self, mut work: W) -> Result<W::Done> {
+        let Self { of, connection, doing } = self;
+        let done = async { work.do_in(connection).await.map_err(|source| of.failed(doing, source)) };
+        of.in_time(doing, done).await
+    }
+
+    /// Ends it. What was done is on disk when this returns.
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.say("commit").await
+    }
+
+    async fn say(&mut self, sql: &'static str) -> Result<()> {
+        let Self { of, connection, doing } = self;
+        let said = async {
+            let said = sqlx::raw_sql(sql).execute(connection).await;
+            said.map(drop).map_err(|source| of.failed(doing, source))
+        };
+        of.in_time(doing, said).await
+    }
+}
+
 /// Begins a transaction and does work in it; gives its number too.
 async fn begin_and_do<W: Work>(
     connection: &mut PgConnection,

@@ -46,7 +46,7 @@ impl Sitting {
         may_create: MayCreate<'_>,
     ) -> Vec<Fate> {
         let mut created = false;
-        if !self.grounds.is_known(slug, &entry) {
+        if !self.grounds.roster.is_known(slug, &entry) {
             if !pings.iter().any(|arrived| arrived.ping.create) || !may_create() {
                 return vec![Fate { heard: Heard::Unknown, kind: Kind::Log, piece: None }; pings.len()];
             }

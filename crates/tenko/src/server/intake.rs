@@ -94,12 +94,9 @@ pub trait Hears: Debug + Send + Sync {
     async fn hear(&self, ping: Ping) -> Result<Heard, Refusal>;
 
     /// Says whether there is such a job. It is asked only of pings that are wrong otherwise, because that there is no such job is
-    /// said first. Who can't tell says yes.
+    /// said first.
     ///
     /// # Errors
     /// If the store does not answer.
-    async fn knows(&self, to: &Addressee) -> Result<bool, Refusal> {
-        let _ = to;
-        Ok(true)
-    }
+    async fn knows(&self, to: &Addressee) -> Result<bool, Refusal>;
 }

@@ -69,7 +69,7 @@ impl Sitting {
 
     /// Judges one job. Should that panic, the job stays as it was, and the others go on.
     pub(super) fn judge(&mut self, slug: Slug, mut entry: Entry, cause: Cause<'_>) {
-        if self.grounds.has_left(&slug, &entry) {
+        if self.grounds.roster.has_left(&slug, &entry) {
             if cause.news.is_empty() {
                 return self.forget(slug, entry);
             }
@@ -162,18 +162,6 @@ impl Grounds {
             entry.state.as_ref().and_then(|state| state.look_again_at).filter(|_| !job.plain_object);
         let changed = declared || marked || notices || !called.changes.jobs.is_empty();
         Some(Judged { entry, called, notices, changed, wake_at, to_survey: false })
-    }
-
-    /// Whether something is expected of the job, or at least kept of it.
-    pub(super) fn is_known(&self, slug: &Slug, entry: &Entry) -> bool {
-        let kept = entry.state.is_some() || entry.declaration.is_some();
-        self.roster.is_configured(slug) || kept && !self.has_left(slug, entry)
-    }
-
-    /// Whether a configuration knew the job, and knows it no longer, and it has not declared itself.
-    fn has_left(&self, slug: &Slug, entry: &Entry) -> bool {
-        let was_configured = entry.state.as_ref().is_some_and(|state| state.configured);
-        was_configured && entry.declaration.is_none() && !self.roster.is_configured(slug)
     }
 
     /// Notes whether the configuration knows the job: if it knows it no longer, it is forgotten. Says whether that is new.

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use tenko_core::{Declaration, Job, Slug};
+use tenko_store::live::Entry;
 
 use super::recent::Recent;
 use crate::checker::resolved;
@@ -52,6 +53,18 @@ impl Roster {
 
     pub(super) fn is_configured(&self, slug: &Slug) -> bool {
         self.config.jobs.contains_key(slug)
+    }
+
+    /// Whether something is expected of the job, or at least kept of it.
+    pub(super) fn is_known(&self, slug: &Slug, entry: &Entry) -> bool {
+        let kept = entry.state.is_some() || entry.declaration.is_some();
+        self.is_configured(slug) || kept && !self.has_left(slug, entry)
+    }
+
+    /// Whether a configuration knew the job, and knows it no longer, and it has not declared itself.
+    pub(super) fn has_left(&self, slug: &Slug, entry: &Entry) -> bool {
+        let was_configured = entry.state.as_ref().is_some_and(|state| state.configured);
+        was_configured && entry.declaration.is_none() && !self.is_configured(slug)
     }
 
     /// The job as the configuration knows it, or as it declared itself, or as it was merely heard of.

@@ -47,7 +47,7 @@ async fn follow(desk: &Desk, page: Vec<Slug>) -> Result<usize, StoreError> {
     let work = |sitting: &mut Sitting, case: Case| {
         let mut others = 0;
         for (slug, entry) in case.entries {
-            let known = sitting.grounds.is_known(&slug, &entry);
+            let known = sitting.grounds.roster.is_known(&slug, &entry);
             others += usize::from(known && !sitting.grounds.roster.is_configured(&slug));
             if known || entry.state.is_some() {
                 sitting.judge(slug, entry, Cause { followed: true, ..Cause::default() });

@@ -8,6 +8,8 @@ mod keys;
 mod mail;
 mod metrics;
 mod peer_clients;
+#[cfg(feature = "postgres")]
+mod peer_postgres;
 mod process;
 mod systemd;
 mod world;

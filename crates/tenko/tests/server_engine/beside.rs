@@ -10,7 +10,6 @@ use tenko::notify::Channels;
 use tenko::server::intake::Said;
 use tenko_core::{Declaration, Evidence, JobSpec, Kind, Reason, RunId, Verdict};
 use tenko_store::open::{OpenOptions, open};
-use tenko_store::{SharedStore, Store as _};
 use uuid::Uuid;
 
 use crate::world::{World, moment, slug, until};
@@ -87,7 +86,7 @@ async fn a_checker_beside_a_server_decides_nothing_and_says_so() {
     let served = world.serve().await;
     let checker = Checker {
         config: Arc::new(world.config.clone()),
-        store: world.store() as SharedStore,
+        store: world.store(),
         channels: Channels::default(),
         clock: Arc::new(SystemClock),
         state_dir: None,

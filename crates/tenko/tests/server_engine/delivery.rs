@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tenko::server::intake::Said;
 use tenko_core::outbox::{Delivery, Item, Status};
-use tenko_store::live::Live as _;
 
 use crate::world::{Served, World, channel, slug, until};
 
@@ -15,7 +14,7 @@ fn later(problem: &str) -> Delivery {
 }
 
 async fn outbox(served: &Served, job: &str) -> Vec<Item> {
-    served.store.entries(&[slug(job)]).await.unwrap().remove(0).items
+    served.live().entries(&[slug(job)]).await.unwrap().remove(0).items
 }
 
 #[tokio::test]
@@ -119,7 +118,7 @@ async fn a_node_that_stops_lets_messages_arrive_and_gives_back_the_rest() {
     gate.notify_one();
     stopping.await.unwrap();
     assert_eq!(world.ops.told(), ["one down"]);
-    let entries = store.entries(&[slug("one"), slug("two")]).await.unwrap();
+    let entries = store.live().unwrap().entries(&[slug("one"), slug("two")]).await.unwrap();
     assert_eq!(entries[0].items, []);
     assert!(matches!(entries[1].items[0].status, Status::Ready { .. }), "{:?}", entries[1].items);
     assert_eq!(world.ops.tried.load(Ordering::SeqCst), 1);

@@ -3,8 +3,7 @@
 use jiff::SignedDuration;
 use tenko::server::intake::{Addressee, Heard, Ping, Said};
 use tenko_core::{Evidence, Kind, RunId, Verdict};
-use tenko_store::Store as _;
-use tenko_store::live::{Key, Live as _};
+use tenko_store::live::Key;
 use uuid::Uuid;
 
 use crate::world::{World, moment, ping, slug, until};
@@ -17,7 +16,7 @@ async fn a_job_is_found_by_its_address_and_an_unknown_address_is_nobodys() {
         configured.uuid = Some(wanted);
     }
     let served = world.serve().await;
-    let given = served.store.addresses(&[slug("given")], None).await.unwrap()[0];
+    let given = served.live().addresses(&[slug("given")], None).await.unwrap()[0];
     for (address, job) in [(given, "given"), (wanted, "chosen")] {
         let to = Addressee::Address(address);
         assert_eq!(served.try_hear(Ping { to, ..ping(job, Said::Success) }).await.unwrap(), Heard::Recorded);
@@ -36,7 +35,7 @@ async fn keys_that_are_made_while_it_runs_are_known_soon() {
     let hash = [7; 32];
     assert_eq!(served.engine.keys().name_of("ping", &hash), None);
     let key = Key { purpose: "ping".into(), name: "main".into(), hash, made_at: moment("05:00") };
-    served.store.keep_key(&key).await.unwrap();
+    served.live().keep_key(&key).await.unwrap();
     world.clocks.pass(SignedDuration::from_secs(10));
     until("it is read", async || served.engine.keys().name_of("ping", &hash).as_deref() == Some("main"))
         .await;
@@ -71,5 +70,28 @@ async fn what_is_older_than_the_retention_is_let_go_of() {
     let served = world.serve().await;
     until("it is gone", async || served.evidence("report").await.len() == 1).await;
     assert_eq!(served.evidence("report").await[0].at, old + SignedDuration::from_hours(50));
+    served.engine.stop().await;
+}
+
+#[tokio::test]
+async fn whom_it_does_not_know_is_said_before_anything_else() {
+    let world = World::at("05:00").expect("report", "0 5 * * *");
+    let served = world.serve().await;
+    let hears = served.engine.hears();
+    let knows = async |to: &Addressee| hears.knows(to).await.unwrap();
+    assert!(knows(&Addressee::Job(slug("report"))).await);
+    assert!(!knows(&Addressee::Job(slug("other"))).await);
+    assert!(!knows(&Addressee::Address(Uuid::new_v4())).await);
+    let given = served.live().addresses(&[slug("report"), slug("other")], None).await.unwrap();
+    assert!(knows(&Addressee::Address(given[0])).await);
+    assert!(!knows(&Addressee::Address(given[1])).await, "it has an address, and nothing is expected of it");
+    served.try_hear(Ping { create: true, ..ping("other", Said::Success) }).await.unwrap();
+    assert!(knows(&Addressee::Job(slug("other"))).await);
+    assert!(knows(&Addressee::Address(given[1])).await);
+    served.engine.stop().await;
+    // Of a job that was taken out of the configuration, what is kept is about to be forgotten.
+    let bare = World { config: World::at("05:00").config, ..world };
+    let served = bare.serve().await;
+    assert!(!served.engine.hears().knows(&Addressee::Job(slug("report"))).await.unwrap());
     served.engine.stop().await;
 }

@@ -11,23 +11,23 @@ use tenko_core::roll::{Changes, Cursor, Roll};
 use tenko_core::{ChannelName, Evidence, Slug, Verdict};
 use tenko_store::live::{Agenda, Attendance, By, Decide, Entry, Key, Live, Node, Settled, Wanted};
 use tenko_store::{
-    Appended, Commit, ErrorKind, Facts, News, Result, SharedStore, Snapshot, SqliteStore, Store, StoreError,
+    Appended, Commit, ErrorKind, Facts, News, Result, SharedStore, Snapshot, Store, StoreError,
 };
 use uuid::Uuid;
 
 use crate::world::{World, ping, until};
 
-/// A store that is not there for so many decisions about pings, or of which so many answers are lost.
+/// A store that is not there for so many decisions about pings, or of which so many answers are lost. It has no clock.
 #[derive(Debug)]
 pub(crate) struct Moody {
-    inner: Arc<SqliteStore>,
+    inner: SharedStore,
     pub(crate) away: AtomicUsize,
     pub(crate) lost: AtomicUsize,
     pub(crate) kind: ErrorKind,
 }
 
 impl Moody {
-    fn over(inner: &Arc<SqliteStore>, kind: ErrorKind) -> Arc<Self> {
+    pub(crate) fn over(inner: &SharedStore, kind: ErrorKind) -> Arc<Self> {
         Arc::new(Self { inner: Arc::clone(inner), away: 0.into(), lost: 0.into(), kind })
     }
 
@@ -110,7 +110,8 @@ impl Live for Moody {
         if self.away.load(Ordering::SeqCst) > 0 {
             return Err(self.error());
         }
-        Moody::live(self).attend(node, now, longest).await
+        let attendance = Moody::live(self).attend(node, now, longest).await?;
+        Ok(Attendance { store_time: None, ..attendance })
     }
 
     async fn leave(&self, node: &Node, now: Timestamp) -> Result<()> {

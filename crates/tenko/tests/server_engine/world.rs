@@ -1,4 +1,5 @@
-//! A small world for servers: one SQLite file, clocks that are set by hand, one channel named `ops`, and any number of nodes.
+//! A small world for servers: one SQLite file or PostgreSQL database, clocks that are set by hand, one channel named `ops`, and
+//! any number of nodes.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,20 +19,20 @@ use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::schedule::{Schedule, ScheduleSpec};
 use tenko_core::state::JobState;
 use tenko_core::{ChannelName, Evidence, Job, JobSpec, Report, Slug, Verdict};
-use tenko_store::live::{Entry, Live as _, Node};
-use tenko_store::{SharedStore, SqliteStore, Store as _};
+use tenko_store::live::{Entry, Live, Node};
+use tenko_store::{SharedStore, SqliteStore};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How long anything may take that has to come about by itself.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) clocks: Arc<ByHand>,
     pub(crate) ops: Arc<Scripted>,
     pub(crate) others: Vec<(ChannelName, Arc<Scripted>)>,
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) place: Place,
     pub(crate) queue: usize,
     pub(crate) created_jobs_limit: usize,
 }
@@ -40,7 +41,7 @@ pub(crate) struct World {
 pub(crate) struct Served {
     clocks: Arc<ByHand>,
     pub(crate) engine: Engine,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: SharedStore,
 }
 
 impl World {
@@ -51,7 +52,7 @@ impl World {
             clocks: Arc::new(ByHand::at(moment(time))),
             ops: Arc::default(),
             others: Vec::new(),
-            dir: tempfile::tempdir().unwrap(),
+            place: Place::new(),
             queue: 1000,
             created_jobs_limit: 100,
         }
@@ -87,8 +88,12 @@ impl World {
         scripted
     }
 
-    pub(crate) fn store(&self) -> Arc<SqliteStore> {
-        Arc::new(SqliteStore::open(&self.dir.path().join("tenko.db")).unwrap())
+    pub(crate) fn store(&self) -> SharedStore {
+        match &self.place {
+            Place::Directory(dir) => Arc::new(SqliteStore::open(&dir.path().join("tenko.db")).unwrap()),
+            #[cfg(feature = "postgres")]
+            Place::Database(database) => crate::peer_postgres::store(database),
+        }
     }
 
     /// All evidence of a job, as whoever comes later finds it.
@@ -99,12 +104,11 @@ impl World {
     /// Starts another node.
     pub(crate) async fn serve(&self) -> Served {
         let store = self.store();
-        let shared = Arc::clone(&store) as SharedStore;
-        self.serve_on(store, shared).await
+        self.serve_on(Arc::clone(&store), store).await
     }
 
     /// Starts another node, that keeps a store by way of another.
-    pub(crate) async fn serve_on(&self, store: Arc<SqliteStore>, shared: SharedStore) -> Served {
+    pub(crate) async fn serve_on(&self, store: SharedStore, shared: SharedStore) -> Served {
         let mut channels =
             Channels::default().with(channel("ops"), Arc::clone(&self.ops) as Arc<dyn Channel>);
         for (name, other) in &self.others {
@@ -127,7 +131,7 @@ impl World {
         let mut now = self.clocks.wall();
         while now < to {
             now = (now + SignedDuration::from_secs(25)).min(to);
-            served.store.attend(&other, now, SignedDuration::from_secs(30)).await.unwrap();
+            served.live().attend(&other, now, SignedDuration::from_secs(30)).await.unwrap();
         }
         self.jump(served, to).await;
     }
@@ -139,7 +143,29 @@ impl World {
     }
 }
 
+/// Where the store lies.
+pub(crate) enum Place {
+    Directory(tempfile::TempDir),
+    #[cfg(feature = "postgres")]
+    Database(tenko_store::testkit_postgres::Database),
+}
+
+impl Place {
+    fn new() -> Self {
+        #[cfg(feature = "postgres")]
+        if crate::peer_postgres::is_wanted() {
+            return Self::Database(crate::peer_postgres::database());
+        }
+        Self::Directory(tempfile::tempdir().unwrap())
+    }
+}
+
 impl Served {
+    /// The store, as servers keep it.
+    pub(crate) fn live(&self) -> &dyn Live {
+        self.store.live().unwrap()
+    }
+
     pub(crate) async fn hear(&self, job: &str, said: Said) -> Heard {
         self.try_hear(ping(job, said)).await.unwrap()
     }
@@ -150,13 +176,17 @@ impl Served {
 
     pub(crate) async fn try_hear(&self, ping: Ping) -> Result<Heard, Refusal> {
         let heard = self.engine.hears().hear(ping).await;
-        // What comes next, comes later.
-        self.clocks.pass(SignedDuration::from_millis(1));
+        self.later();
         heard
     }
 
+    /// What comes next, comes later.
+    pub(crate) fn later(&self) {
+        self.clocks.pass(SignedDuration::from_millis(1));
+    }
+
     pub(crate) async fn entry(&self, job: &str) -> Entry {
-        self.store.entries(&[slug(job)]).await.unwrap().remove(0)
+        self.live().entries(&[slug(job)]).await.unwrap().remove(0)
     }
 
     pub(crate) async fn state(&self, job: &str) -> JobState {

@@ -132,6 +132,17 @@ impl Hears for Intake {
         }
         answered.await.unwrap_or(Err(Refusal::Stopping))
     }
+
+    async fn knows(&self, to: &Addressee) -> Result<bool, Refusal> {
+        let Some(job) = self.job(to).await? else { return Ok(false) };
+        let roster = &self.desk.roster;
+        if roster.is_configured(&job) {
+            return Ok(true);
+        }
+        let entries = self.desk.live().entries(std::slice::from_ref(&job)).await;
+        let entries = entries.map_err(|error| Refusal::Store(Arc::new(error)))?;
+        Ok(entries.first().is_some_and(|entry| roster.is_known(&job, entry)))
+    }
 }
 
 impl Intake {
