@@ -55,7 +55,8 @@ pub enum Wanted {
         most: usize,
     },
     /// About jobs of which evidence is stored that no server has heard, because somebody else added it by
-    /// [`Store::append`]. It counts as heard when this is done.
+    /// [`Store::append`]. It counts as heard when this is done. While another hears some of it, that is waited for: when
+    /// there is none any more, all of it has been judged.
     Unheard {
         /// How many pieces of evidence at most.
         most: usize,

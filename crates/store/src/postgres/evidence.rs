@@ -258,8 +258,9 @@ impl Heard {
     }
 }
 
+/// Waits for whoever is just hearing: whoever went on would judge by less than is there.
 pub(super) const LOCK_UNHEARD: &str =
-    "select u.txn::text as txn, u.seq from unheard u order by u.txn, u.seq limit $1 for update skip locked";
+    "select u.txn::text as txn, u.seq from unheard u order by u.txn, u.seq limit $1 for update";
 pub(super) const UNHEARD: &str =
     "select e.seq, j.slug, e.run, e.kind, e.at, e.received_at, e.declaration, v.body as via, r.report
     from unnest($1::text[]::xid8[], $2::bigint[]) as u (txn, seq)
