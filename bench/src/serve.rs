@@ -1,6 +1,6 @@
 //! The server: pings per second, notices after deadlines, a million jobs.
 //!
-//! PostgreSQL is measured where `TENKO_PEERS_POSTGRES` names a database that may be filled, as `bench/run` sets it.
+//! PostgreSQL is measured where `TENKO_BENCH_POSTGRES` names a database that may be filled, as `bench/run` does.
 
 mod deadlines;
 mod load;

@@ -1,6 +1,6 @@
 //! HTTP: pings and the adapters for what other vendors send, health, and whatever pages the server adds.
 //!
-//! A connection goes through [`connections`] (is there room for it?), [`framing`] (does each of its requests have one
+//! A connection goes through `connections` (is there room for it?), `framing` (does each of its requests have one
 //! meaning?) and hyper; a request through `dispatch` to `ping`, which does its work without a router, or to an axum router.
 //! What a ping means is decided elsewhere: see [`Hears`](crate::server::intake::Hears).
 

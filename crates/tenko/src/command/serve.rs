@@ -20,7 +20,7 @@ use supervisor::Supervisor;
 
 /// Run the server: hear pings, keep deadlines, tell people.
 ///
-/// Everything is in the configuration, under [server]; what is said here counts in place of it. TERM and INT end it when what
+/// Everything is in the configuration, under `server`; what is said here counts in place of it. TERM and INT end it when what
 /// is under way is done, a second one at once. HUP reads configuration, secrets and certificate again; where it listens
 /// changes only with a new start.
 #[derive(Clone, Debug, Args)]

@@ -82,7 +82,7 @@ pub(super) static TOP: &[Key] = &[
     key(
         "sources",
         Form::Named(SOURCE),
-        "Stores that others write into, which the server reads too, by name.",
+        "Stores that others write into, of which the server calls the roll too, by name.",
     ),
 ];
 
@@ -182,7 +182,7 @@ static SERVER_METRICS: &[Key] = &[
 ];
 
 static SOURCE: &[Key] =
-    &[key("url", Form::Text, "The store: s3://bucket/prefix, gs://, az://, file:///dir. It is only read.")];
+    &[key("url", Form::Text, "The store: s3://bucket/prefix, gs://, az://, file:///dir. The server calls its roll, and keeps the roll there, as any checker does.")];
 
 static PUBLISH: &[Key] = &[
     key("url", Form::Text, "Where the page is written: s3://bucket/prefix, gs://, az://, file:///dir."),
