@@ -181,8 +181,11 @@ static SERVER_METRICS: &[Key] = &[
     ),
 ];
 
-static SOURCE: &[Key] =
-    &[key("url", Form::Text, "The store: s3://bucket/prefix, gs://, az://, file:///dir. The server calls its roll, and keeps the roll there, as any checker does.")];
+static SOURCE: &[Key] = &[key(
+    "url",
+    Form::Text,
+    "The store: s3://bucket/prefix, gs://, az://, file:///dir. The server calls its roll, and keeps the roll there, as any checker does.",
+)];
 
 static PUBLISH: &[Key] = &[
     key("url", Form::Text, "Where the page is written: s3://bucket/prefix, gs://, az://, file:///dir."),
