@@ -68,4 +68,14 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         self.kind == ErrorKind::Unavailable
     }
+
+    /// The same error for somebody else who waited for the same thing.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(crate) fn again(&self) -> Self {
+        let copy = Self { kind: self.kind, doing: self.doing.clone(), hint: self.hint.clone(), source: None };
+        match &self.source {
+            Some(source) => copy.because(source.to_string()),
+            None => copy,
+        }
+    }
 }

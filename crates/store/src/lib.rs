@@ -24,6 +24,8 @@ pub mod retry;
 pub mod spool;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod stored;
 #[cfg(feature = "testkit")]
 pub mod testkit_peers;
 #[cfg(all(feature = "testkit", feature = "postgres"))]

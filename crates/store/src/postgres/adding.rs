@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row as _};
-use tenko_core::{Evidence, Report, Slug};
+use tenko_core::{Evidence, Slug};
 use uuid::Uuid;
 
 use super::bell::Bell;
@@ -231,10 +231,7 @@ impl Rows {
         self.declarations.push(declaration);
         let via = piece.report.via.as_ref().map(|via| self.note(via)).transpose()?;
         self.vias.push(via);
-        self.reports.push(match via {
-            None => pack(&piece.report)?,
-            Some(_) => pack(&Report { via: None, ..piece.report.clone() })?,
-        });
+        self.reports.push(pack(&piece.report)?);
         Ok(())
     }
 

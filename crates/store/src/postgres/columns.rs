@@ -8,49 +8,17 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::{Decode, Encode, Postgres, Type};
-use tenko_core::{Exit, Kind, Report};
+use tenko_core::{Kind, Report};
 use uuid::Uuid;
 
 use super::error::damaged;
+use crate::stored;
 
-/// Shorter reports are not compressed.
-const WORTH_COMPRESSING: usize = 300;
-/// What a compressed report begins with: RFC 8878 section 3.1.1. No JSON does.
-const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// The longest report that is read, in bytes.
-const MAX_REPORT: usize = 64 << 20;
-
-/// The first number that says fail; all kinds from there on do.
-pub(super) const FAIL: i16 = 3;
-const CODES: i16 = 256;
-const SIGNALS: i16 = 512;
-
-/// A kind with its exit as one number.
-pub(super) fn number_of(kind: Kind) -> i16 {
-    match kind {
-        Kind::Start => 0,
-        Kind::Success => 1,
-        Kind::Log => 2,
-        Kind::Fail(None) => FAIL,
-        Kind::Fail(Some(Exit::Code(code))) => CODES + i16::from(code),
-        Kind::Fail(Some(Exit::Signal(number))) => SIGNALS + i16::from(number),
-    }
-}
+pub(super) use crate::stored::{number_of, rounded_up};
 
 /// The inverse of [`number_of`].
 pub(super) fn kind_of(number: i16) -> sqlx::Result<Kind> {
-    let exit = |from: i16| u8::try_from(number - from).ok();
-    match number {
-        0 => Some(Kind::Start),
-        1 => Some(Kind::Success),
-        2 => Some(Kind::Log),
-        FAIL => Some(Kind::Fail(None)),
-        _ => exit(CODES)
-            .map(Exit::Code)
-            .or_else(|| exit(SIGNALS).map(Exit::Signal))
-            .map(|exit| Kind::Fail(Some(exit))),
-    }
-    .ok_or_else(|| damaged(format!("{number} is no kind of evidence")))
+    stored::kind_of(number.into()).map_err(damaged)
 }
 
 /// A moment in milliseconds.
@@ -58,34 +26,14 @@ pub(super) fn moment(millis: i64) -> sqlx::Result<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(damaged)
 }
 
-/// Times are kept in whole milliseconds: of those the first that is not before `moment`.
-pub(super) fn rounded_up(moment: Timestamp) -> i64 {
-    let millis = moment.as_millisecond();
-    let is_later = Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < moment);
-    millis + i64::from(is_later)
-}
-
-/// A report as it is stored; nothing if it says nothing.
+/// A report as it is stored; see [`stored::pack`].
 pub(super) fn pack(report: &Report) -> sqlx::Result<Option<Vec<u8>>> {
-    if *report == Report::default() {
-        return Ok(None);
-    }
-    let json = serde_json::to_vec(report).map_err(damaged)?;
-    if json.len() < WORTH_COMPRESSING {
-        return Ok(Some(json));
-    }
-    zstd::bulk::compress(&json, 3).map(Some).map_err(damaged)
+    stored::pack(report).map_err(damaged)
 }
 
 /// The inverse of [`pack`].
 pub(super) fn unpack(stored: Option<&[u8]>) -> sqlx::Result<Report> {
-    let Some(bytes) = stored else { return Ok(Report::default()) };
-    if !bytes.starts_with(&COMPRESSED) {
-        return serde_json::from_slice(bytes).map_err(damaged);
-    }
-    let size = zstd::bulk::Decompressor::upper_bound(bytes).unwrap_or(MAX_REPORT);
-    let json = zstd::bulk::decompress(bytes, size.min(MAX_REPORT)).map_err(damaged)?;
-    serde_json::from_slice(&json).map_err(damaged)
+    stored::unpack(stored).map_err(damaged)
 }
 
 /// What a text is known by.

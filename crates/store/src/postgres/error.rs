@@ -28,18 +28,6 @@ pub(super) fn silent(doing: &str, shown: &str, seconds: u64) -> StoreError {
     StoreError::new(ErrorKind::Unavailable, format!("can't {doing} {shown}: no answer in {seconds} s"))
 }
 
-/// The same error for somebody else who waited for the same transaction.
-pub(super) fn again(error: &StoreError) -> StoreError {
-    let mut copy = StoreError::new(error.kind(), error.to_string());
-    if let Some(hint) = error.help() {
-        copy = copy.hint(hint);
-    }
-    match std::error::Error::source(error) {
-        Some(source) => copy.because(source.to_string()),
-        None => copy,
-    }
-}
-
 /// What is stored in a column is not what was written there.
 pub(super) fn damaged(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Decode(source.into())

@@ -9,7 +9,6 @@ use super::adding::Append;
 use super::bell::Bell;
 use super::connection::Connections;
 use super::entries::Texts;
-use super::error;
 use crate::{Appended, ErrorKind, Result, StoreError};
 
 /// The most evidence that becomes one transaction, unless one caller brings more.
@@ -108,7 +107,7 @@ impl Group {
                 }
             }
             Err(problem) => {
-                parcels.into_iter().for_each(|parcel| drop(parcel.answer.send(Err(error::again(&problem)))));
+                parcels.into_iter().for_each(|parcel| drop(parcel.answer.send(Err(problem.again()))));
             }
         }
     }

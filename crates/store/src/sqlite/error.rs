@@ -39,18 +39,6 @@ pub(super) fn read_only(doing: &str, path: &Path) -> StoreError {
     ))
 }
 
-/// The same error for somebody else who waited for the same transaction.
-pub(super) fn again(error: &StoreError) -> StoreError {
-    let mut copy = StoreError::new(error.kind(), error.to_string());
-    if let Some(hint) = error.help() {
-        copy = copy.hint(hint);
-    }
-    match std::error::Error::source(error) {
-        Some(source) => copy.because(source.to_string()),
-        None => copy,
-    }
-}
-
 /// What is stored in a column is not what was written there.
 pub(super) fn damaged(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, source.into())

@@ -52,7 +52,7 @@ impl<T: Send, W: FnMut(&mut Desk<'_>) -> rusqlite::Result<T> + Send> Work for As
         let Self { done, asker, .. } = *self;
         let answer = match (outcome, done) {
             (Ok(()), Some(done)) => Ok(done),
-            (Err(problem), _) => Err(error::again(problem)),
+            (Err(problem), _) => Err(problem.again()),
             (Ok(()), None) => unreachable!("what is on disk was done"),
         };
         // Whoever does not wait for the answer any more is not told.

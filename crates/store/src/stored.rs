@@ -1,0 +1,94 @@
+//! What databases keep of evidence, whichever they are: numbers, moments, reports.
+
+use std::error::Error;
+
+use jiff::Timestamp;
+use tenko_core::{Exit, Kind, Report};
+
+/// What is stored is not what was written there.
+pub(crate) type Damage = Box<dyn Error + Send + Sync>;
+
+/// Shorter reports are not compressed.
+const WORTH_COMPRESSING: usize = 300;
+/// What a compressed report begins with: RFC 8878 section 3.1.1. No JSON does.
+const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// The longest report that is read, in bytes.
+const MAX_REPORT: usize = 64 << 20;
+
+/// The first number that says fail; all kinds from there on do.
+pub(crate) const FAIL: i16 = 3;
+const CODES: i16 = 256;
+const SIGNALS: i16 = 512;
+
+/// A kind with its exit as one number.
+pub(crate) fn number_of(kind: Kind) -> i16 {
+    match kind {
+        Kind::Start => 0,
+        Kind::Success => 1,
+        Kind::Log => 2,
+        Kind::Fail(None) => FAIL,
+        Kind::Fail(Some(Exit::Code(code))) => CODES + i16::from(code),
+        Kind::Fail(Some(Exit::Signal(number))) => SIGNALS + i16::from(number),
+    }
+}
+
+/// The inverse of [`number_of`].
+pub(crate) fn kind_of(number: i64) -> Result<Kind, Damage> {
+    let exit = |from: i16| u8::try_from(number - i64::from(from)).ok();
+    match number {
+        0 => Some(Kind::Start),
+        1 => Some(Kind::Success),
+        2 => Some(Kind::Log),
+        fail if fail == i64::from(FAIL) => Some(Kind::Fail(None)),
+        _ => exit(CODES)
+            .map(Exit::Code)
+            .or_else(|| exit(SIGNALS).map(Exit::Signal))
+            .map(|exit| Kind::Fail(Some(exit))),
+    }
+    .ok_or_else(|| format!("{number} is no kind of evidence").into())
+}
+
+/// Times are kept in whole milliseconds: of those the first that is not before `moment`.
+pub(crate) fn rounded_up(moment: Timestamp) -> i64 {
+    let millis = moment.as_millisecond();
+    let is_later = Timestamp::from_millisecond(millis).is_ok_and(|whole| whole < moment);
+    millis + i64::from(is_later)
+}
+
+/// A report as it is stored, without how it came; nothing if it says nothing else.
+pub(crate) fn pack(report: &Report) -> Result<Option<Vec<u8>>, Damage> {
+    match report {
+        Report {
+            host: None,
+            duration: None,
+            output: None,
+            message: None,
+            flaw: None,
+            timed_out: false,
+            max_rss: None,
+            rid: None,
+            via: _,
+        } => Ok(None),
+        Report { via: None, .. } => pack_json(report).map(Some),
+        report => pack_json(&Report { via: None, ..report.clone() }).map(Some),
+    }
+}
+
+fn pack_json(report: &Report) -> Result<Vec<u8>, Damage> {
+    let json = serde_json::to_vec(report)?;
+    if json.len() < WORTH_COMPRESSING {
+        return Ok(json);
+    }
+    Ok(zstd::bulk::compress(&json, 3)?)
+}
+
+/// The inverse of [`pack`]; how it came is not in it.
+pub(crate) fn unpack(stored: Option<&[u8]>) -> Result<Report, Damage> {
+    let Some(bytes) = stored else { return Ok(Report::default()) };
+    if !bytes.starts_with(&COMPRESSED) {
+        return Ok(serde_json::from_slice(bytes)?);
+    }
+    let size = zstd::bulk::Decompressor::upper_bound(bytes).unwrap_or(MAX_REPORT);
+    let json = zstd::bulk::decompress(bytes, size.min(MAX_REPORT))?;
+    Ok(serde_json::from_slice(&json)?)
+}
