@@ -50,7 +50,7 @@ fn one(place: &Path, database: &Database, count: usize) -> Result<Vec<String>> {
     let bytes = runtime()?.block_on(async {
         let store = open(&database.url, &OpenOptions::default()).await?;
         fill(&store, count, now).await?;
-        Result::Ok(size(database, &store))
+        Result::Ok(size(database))
     })?;
     let filled = begun.elapsed();
     let server = Server::tenko(place, &database.url, "")?;
@@ -124,7 +124,7 @@ fn make(number: usize, now: Timestamp) -> Result<(Kept, Evidence)> {
 }
 
 /// The bytes of the file, where it is one.
-fn size(database: &Database, _store: &SharedStore) -> Option<u64> {
+fn size(database: &Database) -> Option<u64> {
     let path = database.url.strip_prefix("sqlite://")?;
     let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |log| log.len());
     Some(std::fs::metadata(path).ok()?.len() + log)

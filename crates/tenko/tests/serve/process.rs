@@ -24,15 +24,20 @@ fn a_server_hears_pings_and_ends_in_peace() {
     assert!(jobs.contains("daily  up"), "{jobs}");
 }
 
+/// A ping of which the server has begun to read the body, and waits for the rest.
+fn half_a_ping(http: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(http).unwrap();
+    let head = format!("POST /ping/{KEY}/daily HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    stream
+}
+
 #[test]
 fn what_is_under_way_is_finished_before_it_ends() {
     let place = Place::new(JOB);
     let server = place.serve();
-    let mut stream = TcpStream::connect(&server.http).unwrap();
-    let head = format!("POST /ping/{KEY}/daily HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
-    // So that it has begun to read the body.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let mut stream = half_a_ping(&server.http);
     server.tell(Signal::SIGTERM);
     std::thread::sleep(std::time::Duration::from_millis(200));
     stream.write_all(b"done").unwrap();
@@ -47,10 +52,7 @@ fn what_is_under_way_is_finished_before_it_ends() {
 fn told_twice_it_ends_at_once() {
     let place = Place::new(JOB);
     let server = place.serve();
-    let mut stream = TcpStream::connect(&server.http).unwrap();
-    let head = format!("POST /ping/{KEY}/daily HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\n");
-    stream.write_all(head.as_bytes()).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let _stream = half_a_ping(&server.http);
     server.tell(Signal::SIGTERM);
     std::thread::sleep(std::time::Duration::from_millis(200));
     server.tell(Signal::SIGTERM);
