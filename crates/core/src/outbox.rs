@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::evidence::cut;
 use crate::name::{ChannelName, Slug};
 use crate::notice::{Facts, Notice, NoticeKind};
+use crate::schedule::later;
 
 /// How long a claim holds.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(120);
@@ -316,6 +317,18 @@ impl Item {
         }
     }
 
+    /// What is to be kept of an item that `holder` had claimed, after its channel was told, or was not tried; nothing, if
+    /// it accepted. As [`Outbox::record`] and [`Outbox::give_back`] do it, for whoever keeps items one by one.
+    #[must_use]
+    pub fn settled(&self, holder: Uuid, delivery: Option<&Delivery>, now: Timestamp) -> Option<Self> {
+        let mut outbox = Outbox { items: vec![self.clone()] };
+        match delivery {
+            Some(delivery) => drop(outbox.record(self.notice.id, holder, delivery, now)),
+            None => outbox.give_back(self.notice.id, holder, now),
+        }
+        outbox.items.pop()
+    }
+
     fn put_off(&mut self, problem: &str, retry_after: Option<SignedDuration>, now: Timestamp) {
         let wait = retry_after.map_or_else(|| self.back_off(), |asked| asked.clamp(LEAST_WAIT, RETRY_FOR));
         let not_before = later(now, wait);
@@ -346,8 +359,4 @@ impl Item {
         let spread = i64::from(Uuid::new_v5(&Uuid::nil(), name.as_bytes()).as_bytes()[0]);
         SignedDuration::from_millis(longest - longest * spread / 1024)
     }
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -19,5 +19,6 @@ mod sample;
 mod scripted;
 
 pub use channels::{Channel, Channels};
+pub(crate) use channels::{LATEST, LONGEST};
 pub use heartbeat::{HeartbeatError, ping_heartbeat};
 pub use slack::payload as slack_payload;

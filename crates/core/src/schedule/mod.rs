@@ -25,7 +25,7 @@ use self::dst::Rule;
 pub use self::{
     duration::parse_duration,
     error::{Field, ParseError, ScheduleError},
-    occurrences::{Direction, Occurrences, just_after, just_before},
+    occurrences::{Direction, Occurrences, just_after, just_before, later},
     spec::{ScheduleSpec, Scheduler},
 };
 

@@ -23,6 +23,12 @@ pub fn just_before(moment: Timestamp) -> Timestamp {
     moment.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
 }
 
+/// The instant so long after another, or before it, if that is negative; the last or first one there is, where it would lie
+/// beyond.
+pub fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.checked_add(by).unwrap_or(if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+}
+
 /// Walks through the dues of a schedule, nearest first; made by [`Schedule::occurrences`].
 #[derive(Clone, Debug)]
 pub struct Occurrences<'a> {

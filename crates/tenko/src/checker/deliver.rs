@@ -7,19 +7,15 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::ChannelName;
 use tenko_core::Roll;
-use tenko_core::outbox::{Batch, Delivery, Outbox};
+use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::roll::Changes;
 use tenko_store::live::Settled;
 use tenko_store::{Commit, ErrorKind, Snapshot, StoreError};
 use uuid::Uuid;
 
 use super::{Checker, TRIES, time_left};
+use crate::notify::{LATEST, LONGEST};
 
-/// The longest that one message to one channel may take: far less than the lease.
-const LONGEST: Duration = Duration::from_secs(30);
-/// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried
-/// is given back.
-const LATEST: SignedDuration = SignedDuration::from_secs(45);
 /// With less time than this left, nothing is begun.
 pub(super) const LEAST: Duration = Duration::from_millis(500);
 /// How often the outbox is asked for more: a recovery that waited for its alarm, the next digest.
@@ -122,7 +118,7 @@ impl Checker {
             let delivery = match &put_off {
                 Some(later) => Some(Delivery::clone(later)),
                 None if is_late() => None,
-                None => Some(self.send(&batch, claimant.patience()).await),
+                None => Some(self.channels.deliver_within(&batch, claimant.patience()).await),
             };
             if let Some(later @ Delivery::Later { .. }) = &delivery {
                 put_off = Some(later.clone());
@@ -130,16 +126,6 @@ impl Checker {
             outcomes.extend(batch.notices.iter().map(|notice| (notice.id, delivery.clone())));
         }
         outcomes
-    }
-
-    async fn send(&self, batch: &Batch, patience: Duration) -> Delivery {
-        match tokio::time::timeout(patience, self.channels.deliver(batch)).await {
-            Ok(delivery) => delivery,
-            Err(_) => {
-                let problem = format!("no answer within {} s", patience.as_secs());
-                Delivery::Later { problem, retry_after: None }
-            }
-        }
     }
 
     /// Stores what became of the notices, on top of whatever others have decided meanwhile, and claims what is
@@ -186,12 +172,8 @@ impl Checker {
         let claimed = |notice: &Uuid| held.roll.outbox.items.iter().find(|item| item.notice.id == *notice);
         let settle = |(notice, delivery): &Outcome| {
             let claimed = claimed(notice)?.clone();
-            let mut outbox = Outbox { items: vec![claimed.clone()] };
-            match delivery {
-                Some(delivery) => drop(outbox.record(*notice, claimant.holder, delivery, now)),
-                None => outbox.give_back(*notice, claimant.holder, now),
-            }
-            Some(Settled { claimed, now: outbox.items.pop() })
+            let now = claimed.settled(claimant.holder, delivery.as_ref(), now);
+            Some(Settled { claimed, now })
         };
         let settled: Vec<Settled> = outcomes.iter().filter_map(settle).collect();
         if let Some(live) = self.store.live() {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use tenko_core::ChannelName;
 use tenko_core::outbox::{Batch, Delivery};
 
@@ -13,6 +15,12 @@ use super::email::Email;
 use super::options::{ChannelConfig, ChannelOptions};
 use super::slack::Slack;
 use super::webhook::Webhook;
+
+/// The longest that one message to one channel may take: far less than the lease of its claim.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30);
+/// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried is
+/// given back.
+pub(crate) const LATEST: SignedDuration = SignedDuration::from_secs(45);
 
 /// Takes messages and tells what became of them.
 #[async_trait]
@@ -46,6 +54,17 @@ impl Channels {
         match self.all.get(&batch.channel) {
             Some(channel) => channel.deliver(batch).await,
             None => Delivery::Never { problem: format!("channel {} is not configured", batch.channel) },
+        }
+    }
+
+    /// The same, but whoever does not answer in time may answer later.
+    pub async fn deliver_within(&self, batch: &Batch, patience: Duration) -> Delivery {
+        match tokio::time::timeout(patience, self.deliver(batch)).await {
+            Ok(delivery) => delivery,
+            Err(_) => {
+                let problem = format!("no answer within {} s", patience.as_secs());
+                Delivery::Later { problem, retry_after: None }
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::schedule::later;
 use tenko_core::{Evidence, Slug};
 use tenko_store::StoreError;
 use tenko_store::live::{Case, Wanted};
@@ -104,8 +105,4 @@ async fn hear_unheard(desk: &Desk) -> Result<usize, StoreError> {
         count
     };
     Ok(desk.decide(Wanted::Unheard { most: MOST }, work).await?.found)
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::ChannelName;
+use tenko_core::schedule::later;
 use tenko_store::StoreError;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -92,8 +93,4 @@ impl Workers {
         self.busy.remove(&channel);
         Ok(())
     }
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::judge::Gap;
+use tenko_core::schedule::later;
 use tenko_store::live::{By, Case, Live, Node, Wanted};
 use tenko_store::{Appended, ErrorKind, SharedStore, StoreError};
 use tokio::sync::Notify;
@@ -169,7 +170,7 @@ impl Desk {
     /// Returns after so long, or earlier if the clocks have jumped.
     pub(super) async fn pause(&self, length: std::time::Duration) {
         let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-        self.clock.sleep_until(self.now().checked_add(length).unwrap_or(Timestamp::MAX)).await;
+        self.clock.sleep_until(later(self.now(), length)).await;
     }
 
     /// Notes until when whoever waits for deadlines is going to sleep; whoever decides wakes it if need be.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::schedule::later;
 use tenko_core::{Slug, SourceName};
 use tenko_store::open::open;
 use tenko_store::{RetryingStore, StoreError};
@@ -137,8 +138,4 @@ async fn call(
         }
     };
     checker.roll_call().await
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

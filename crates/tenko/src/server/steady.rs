@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::judge::Gap;
+use tenko_core::schedule::later;
 
 use crate::checker::Clock;
 
@@ -170,10 +171,6 @@ impl Clock for Steady {
         let told = self.told();
         later(told.zero, uptime.saturating_add(told.ahead))
     }
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tenko_core::schedule::later;
 use tenko_core::{Evidence, Job, Roll, Slug};
 use tenko_store::StoreError;
 use tenko_store::live::{Case, Wanted};
@@ -80,8 +81,4 @@ async fn survey(desk: &Desk, jobs: &BTreeMap<Slug, Job>) -> Result<Option<Timest
         next = next.into_iter().chain(done.found).min();
     }
     Ok(next)
-}
-
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use tenko_core::outbox::{Batch, Delivery, Item, LEASE, MAX_DIGEST, Outbox, SINGLY};
+use tenko_core::outbox::{Batch, Delivery, Item, LEASE, MAX_DIGEST, SINGLY};
+use tenko_core::schedule::later;
 use tenko_core::{ChannelName, Notice};
 use tenko_store::StoreError;
 use tenko_store::live::Settled;
@@ -15,15 +16,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::notify::options::{ChannelConfig, ChannelOptions};
+use crate::notify::{LATEST, LONGEST};
 use crate::server::desk::Desk;
 use crate::server::status::Told;
 use crate::server::steady::Moment;
 
-/// The longest that one message may take: far less than the lease.
-const LONGEST: Duration = Duration::from_secs(30);
-/// After this time since the claim nothing more is sent: the lease may end before the answer comes. What was not tried is
-/// given back.
-const LATEST: SignedDuration = SignedDuration::from_secs(45);
 /// For how long a channel is left alone that put something off, and how long at most, whatever it asks for.
 const LEAST_REST: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_REST: SignedDuration = SignedDuration::from_hours(1);
@@ -60,7 +57,7 @@ impl Worker {
         while !*self.stop.borrow() {
             let claimed_at = self.desk.clock.moment();
             let now = self.desk.now();
-            let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+            let until = later(now, LEASE);
             let items = self.desk.live().claim(&self.channel, self.holder, now, until, most).await?;
             if items.is_empty() {
                 break;
@@ -128,14 +125,8 @@ impl Worker {
 
     /// Sends one message. Nothing, if that panics.
     async fn send_one(&self, batch: &Batch) -> Option<Delivery> {
-        let sending = AssertUnwindSafe(self.desk.channels.deliver(batch)).catch_unwind();
-        match tokio::time::timeout(LONGEST, sending).await {
-            Ok(delivery) => delivery.ok(),
-            Err(_) => {
-                let problem = format!("no answer within {} s", LONGEST.as_secs());
-                Some(Delivery::Later { problem, retry_after: None })
-            }
-        }
+        let sending = self.desk.channels.deliver_within(batch, LONGEST);
+        AssertUnwindSafe(sending).catch_unwind().await.ok()
     }
 
     /// Whether nothing may be sent any more under this claim, or at all.
@@ -151,7 +142,7 @@ impl Worker {
             .map(|claimed| {
                 let outcome = outcomes.get(&claimed.notice.id);
                 self.count(&claimed, outcome, now, &mut told);
-                let now = after(&claimed, self.holder, outcome, now);
+                let now = claimed.settled(self.holder, outcome, now);
                 Settled { claimed, now }
             })
             .collect();
@@ -205,14 +196,4 @@ fn takes_several(config: &ChannelConfig) -> bool {
 fn unspeakable() -> Delivery {
     let problem = "the message can't be made: this is a mistake in Tenko itself, please report it".into();
     Delivery::Later { problem, retry_after: None }
-}
-
-/// A claimed item as it is to be kept; nothing, if its channel accepted it.
-fn after(claimed: &Item, holder: Uuid, outcome: Option<&Delivery>, now: Timestamp) -> Option<Item> {
-    let mut outbox = Outbox { items: vec![claimed.clone()] };
-    match outcome {
-        Some(delivery) => drop(outbox.record(claimed.notice.id, holder, delivery, now)),
-        None => outbox.give_back(claimed.notice.id, holder, now),
-    }
-    outbox.items.pop()
 }
