@@ -9,6 +9,8 @@
 //! ([`Commit::Kept`](crate::Commit::Kept)), and a node that did not attend for a while decides nothing before it attends again.
 
 use std::fmt::Debug;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -101,6 +103,15 @@ pub struct Kept {
 /// Decides. Called inside a transaction, which may be begun anew: it must not do anything but decide, and what it told
 /// somebody before counts no more. It is called, too, if there is nothing to decide on.
 pub type Decide = Box<dyn FnMut(Case) -> Decided + Send>;
+
+/// Asks what is decided. What a panic said, if it panicked.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn ask(decide: &mut Decide, case: Case) -> std::result::Result<Decided, String> {
+    catch_unwind(AssertUnwindSafe(|| decide(case))).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+    })
+}
 
 /// A server, as one of those who keep a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Deciding about jobs in the transaction that stores their evidence.
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -20,7 +18,7 @@ use super::outbox::Difference;
 use super::rolls::{LOCK, States, keep_facts, note, raise_version};
 use super::work::Work;
 use crate::Appended;
-use crate::live::{By, Case, Decide, Decided, Entry, Kept, Wanted};
+use crate::live::{By, Case, Decide, Decided, Entry, Kept, Wanted, ask};
 
 /// What is asked for.
 pub(super) struct Question<'a> {
@@ -76,21 +74,15 @@ impl Work for Question<'_> {
         }
         let mut locked = Locked::default();
         let (case, heard) = read(connection, &self.wanted, self.texts, &mut locked).await?;
-        let decide = &mut self.decide;
-        match catch_unwind(AssertUnwindSafe(|| decide(case))) {
+        match ask(&mut self.decide, case) {
             Ok(decided) => {
                 let writing =
                     Writing { locked, heard, by: self.by, now: self.now, bell: self.bell, texts: self.texts };
                 writing.write(connection, decided).await.map(Ok)
             }
-            Err(panic) => Ok(Err(Refused::Panicked(what_it_said(&*panic)))),
+            Err(said) => Ok(Err(Refused::Panicked(said))),
         }
     }
-}
-
-fn what_it_said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
 }
 
 /// What there is to decide on, and the unheard evidence in it.

@@ -147,7 +147,8 @@ impl Locked {
             return Ok(());
         }
         let mut found = lock(connection, &missing).await?;
-        missing.retain(|job| !found.iter().any(|row| row.slug == **job));
+        let there: HashSet<&Slug> = found.iter().map(|row| &row.slug).collect();
+        missing.retain(|job| !there.contains(*job));
         if !missing.is_empty() {
             let numbers = job_numbers(connection, missing.iter().copied()).await?;
             let mut numbers: Vec<i32> = numbers.into_values().collect();

@@ -1,8 +1,6 @@
 //! Deciding about jobs in the transaction that stores their evidence.
 
-use std::any::Any;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -11,7 +9,7 @@ use tenko_core::{Evidence, Slug};
 use super::writer::Desk;
 use super::{entries, error, evidence, nodes, rolls};
 use crate::Appended;
-use crate::live::{By, Case, Decide, Decided, Entry, Wanted};
+use crate::live::{By, Case, Decide, Decided, Entry, Wanted, ask};
 
 /// What is asked for.
 pub(super) struct Question {
@@ -46,16 +44,10 @@ pub(super) fn decide(
         Err(source) if error::is_unreadable(&source) => return Ok(Err(Refused::Unreadable(source))),
         read => read?,
     };
-    let decide = &mut question.decide;
-    match catch_unwind(AssertUnwindSafe(|| decide(case))) {
+    match ask(&mut question.decide, case) {
         Ok(decided) => write(desk, decided, &heard, question.now).map(Ok),
-        Err(panic) => Ok(Err(Refused::Panicked(what_it_said(&*panic)))),
+        Err(said) => Ok(Err(Refused::Panicked(said))),
     }
-}
-
-fn what_it_said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
 }
 
 /// What there is to decide on, and the numbers of the unheard evidence in it.
