@@ -24,4 +24,5 @@ mod survey;
 mod sweep;
 
 pub use attendance::Keys;
+pub(crate) use desk::LONGEST_SILENCE;
 pub use engine::{Engine, EngineError, EngineOptions};

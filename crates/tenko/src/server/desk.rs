@@ -20,8 +20,8 @@ use super::steady::Steady;
 use crate::checker::Clock as _;
 use crate::notify::Channels;
 
-/// A node that did not note that it is there for longer decides about no deadline.
-pub(super) const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(30);
+/// A node that did not note that it is there for longer decides about no deadline, and is not ready.
+pub(crate) const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What all parts of a node share.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tenko_store::SharedStore;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,11 +20,9 @@ use crate::mail_in::{self, MailIn};
 use crate::metrics::{self, Now, Source, Told};
 use crate::notify::Channels;
 use crate::server::intake::Hears;
-use crate::server::{Engine, EngineError, EngineOptions};
+use crate::server::{Engine, EngineError, EngineOptions, LONGEST_SILENCE};
 use crate::{printer, words};
 
-/// A node that did not note that it is there for longer is not ready.
-const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(30);
 /// How often it is looked for keys that were made or revoked.
 const LOOK_FOR_KEYS: Duration = Duration::from_secs(2);
 /// How long an engine still hears pings after another one has taken over.
