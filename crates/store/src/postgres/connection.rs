@@ -3,11 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::address::Address;
+use super::columns::Id;
 use super::{error, schema};
 use crate::{Result, StoreError};
 
@@ -32,14 +34,45 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 struct Idle {
-    connection: PgConnection,
+    used: Used,
     since: Instant,
+}
+
+/// A connection, and the life of the server that it was made in.
+#[derive(Debug)]
+pub(super) struct Used {
+    pub(super) connection: PgConnection,
+    pub(super) life: Life,
+}
+
+/// The time between two crashes of a server, in which no number of a transaction is given twice. `None` if it can't be known,
+/// as on a standby.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life(Option<Uuid>);
+
+impl Life {
+    /// Whether both are known to be the same.
+    pub(super) fn is(self, other: Self) -> bool {
+        self.0.is_some() && self.0 == other.0
+    }
+
+    async fn of(connection: &mut PgConnection) -> sqlx::Result<Self> {
+        let sql = "select id from life";
+        let mut row = sqlx::query(sql).fetch_optional(&mut *connection).await?;
+        if row.is_none() {
+            let begin = "insert into life (id) values ($1) on conflict do nothing";
+            sqlx::query(begin).bind(Id(Uuid::new_v4())).execute(&mut *connection).await?;
+            row = sqlx::query(sql).fetch_optional(connection).await?;
+        }
+        let id = row.map(|row| row.try_get("id")).transpose()?;
+        Ok(Self(id.map(|Id(id)| id)))
+    }
 }
 
 /// A connection in use. Dropped, it is closed: whatever it was doing, nobody meets the rest of it.
 #[derive(Debug)]
 pub(super) struct Lease<'c> {
-    pub(super) connection: PgConnection,
+    pub(super) used: Used,
     of: &'c Connections,
     _place: SemaphorePermit<'c>,
 }
@@ -47,7 +80,7 @@ pub(super) struct Lease<'c> {
 impl Lease<'_> {
     /// Gives the connection to whoever comes next. It must be in no transaction.
     pub(super) fn give_back(self) {
-        self.of.idle().push(Idle { connection: self.connection, since: Instant::now() });
+        self.of.idle().push(Idle { used: self.used, since: Instant::now() });
     }
 }
 
@@ -66,11 +99,22 @@ impl Connections {
     pub(super) async fn lease(&self, doing: &str) -> Result<Lease<'_>> {
         let place = self.places.acquire().await;
         let place = place.map_err(|source| error::silent(doing, &self.address.shown, 0).because(source))?;
-        let connection = match self.used_before().await {
-            Some(connection) => connection,
-            None => self.connect(doing).await?,
+        let used = match self.used_before().await {
+            Some(used) => used,
+            None => self.connect_to_use(doing).await?,
         };
-        Ok(Lease { connection, of: self, _place: place })
+        Ok(Lease { used, of: self, _place: place })
+    }
+
+    async fn connect_to_use(&self, doing: &str) -> Result<Used> {
+        let mut connection = self.connect(doing).await?;
+        let life = match timeout(CONNECT, Life::of(&mut connection)).await {
+            Ok(Ok(life)) => life,
+            Ok(Err(source)) if error::is_refusal(&source) => Life(None),
+            Ok(Err(source)) => return Err(self.failed(doing, source)),
+            Err(_) => return Err(error::silent(doing, &self.address.shown, CONNECT.as_secs())),
+        };
+        Ok(Used { connection, life })
     }
 
     /// A new connection of the caller's own, at tables of the newest version.
@@ -93,14 +137,14 @@ impl Connections {
         Ok(connection)
     }
 
-    async fn used_before(&self) -> Option<PgConnection> {
+    async fn used_before(&self) -> Option<Used> {
         loop {
-            let Idle { mut connection, since } = self.newest_idle()?;
+            let Idle { mut used, since } = self.newest_idle()?;
             if since.elapsed() < ASKED_AFTER {
-                return Some(connection);
+                return Some(used);
             }
-            if let Ok(Ok(())) = timeout(ASKED_FOR, connection.ping()).await {
-                return Some(connection);
+            if let Ok(Ok(())) = timeout(ASKED_FOR, used.connection.ping()).await {
+                return Some(used);
             }
             // The others lead to the same server.
             self.idle().clear();

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row as _};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::connection::{Connections, Lease};
+use super::connection::{Connections, Lease, Life};
 use super::error;
 use crate::{Result, StoreError};
 
@@ -65,7 +65,13 @@ enum Failed<T> {
     /// Nothing of it was done.
     Refused(StoreError),
     /// Nobody said whether it was done.
-    Unsure { done: T, number: Option<String>, problem: StoreError },
+    Unsure { done: T, begun: Begun, problem: StoreError },
+}
+
+/// A transaction that was begun.
+struct Begun {
+    number: Option<String>,
+    life: Life,
 }
 
 impl Connections {
@@ -85,7 +91,7 @@ impl Connections {
 
     async fn look_once<L: Look>(&self, doing: &str, look: &mut L) -> Result<L::Seen> {
         let mut lease = self.lease(doing).await?;
-        let seen = look.look_in(&mut lease.connection).await;
+        let seen = look.look_in(&mut lease.used.connection).await;
         let seen = seen.map_err(|source| self.failed(doing, source))?;
         lease.give_back();
         Ok(seen)
@@ -100,13 +106,11 @@ impl Connections {
                     Ok(done) => return Ok(done),
                     Err(Failed::Refused(problem)) => return Err(problem),
                     Err(Failed::Passing(problem)) => problem,
-                    Err(Failed::Unsure { done, number, problem }) => {
-                        match self.what_became_of(number).await {
-                            Some(true) => return Ok(done),
-                            Some(false) => problem,
-                            None => return Err(problem),
-                        }
-                    }
+                    Err(Failed::Unsure { done, begun, problem }) => match self.what_became_of(begun).await {
+                        Some(true) => return Ok(done),
+                        Some(false) => problem,
+                        None => return Err(problem),
+                    },
                 };
                 if tries == TRIES {
                     return Err(problem);
@@ -127,25 +131,28 @@ impl Connections {
             true => Failed::Passing(problem),
             false => Failed::Refused(problem),
         })?;
-        let (number, done) = match begin_and_do(&mut lease.connection, work).await {
+        let (number, done) = match begin_and_do(&mut lease.used.connection, work).await {
             Ok(done) => done,
             Err(source) => return Err(self.undone(doing, lease, source).await),
         };
         let end = if work.is_void(&done) { "rollback" } else { "commit" };
-        match sqlx::raw_sql(end).execute(&mut lease.connection).await {
+        match sqlx::raw_sql(end).execute(&mut lease.used.connection).await {
             Ok(_) => {
                 lease.give_back();
                 Ok(done)
             }
             Err(source) if error::is_refusal(&source) => Err(self.undone(doing, lease, source).await),
-            Err(source) => Err(Failed::Unsure { done, number, problem: self.failed(doing, source) }),
+            Err(source) => {
+                let begun = Begun { number, life: lease.used.life };
+                Err(Failed::Unsure { done, begun, problem: self.failed(doing, source) })
+            }
         }
     }
 
     /// Of a transaction of which nothing was done.
     async fn undone<T>(&self, doing: &str, mut lease: Lease<'_>, source: sqlx::Error) -> Failed<T> {
         if error::is_refusal(&source)
-            && sqlx::raw_sql("rollback").execute(&mut lease.connection).await.is_ok()
+            && sqlx::raw_sql("rollback").execute(&mut lease.used.connection).await.is_ok()
         {
             lease.give_back();
         }
@@ -154,17 +161,19 @@ impl Connections {
         if passes { Failed::Passing(problem) } else { Failed::Refused(problem) }
     }
 
-    /// Whether a transaction of which the end was not told is on disk; `None` if that can't be found out.
-    async fn what_became_of(&self, number: Option<String>) -> Option<bool> {
-        let number = number?;
+    /// Whether a transaction of which the end was not told is on disk; `None` if that can't be found out. A server that has
+    /// crashed since may have given its number to another one, which says nothing of ours if it is on disk.
+    async fn what_became_of(&self, begun: Begun) -> Option<bool> {
+        let number = begun.number?;
         for tries in 0..TRIES {
             pause(tries).await;
             let Ok(mut lease) = self.lease("ask").await else { continue };
             let asked = sqlx::query("select pg_xact_status($1::text::xid8) as status").bind(&number);
-            let Ok(row) = asked.fetch_one(&mut lease.connection).await else { continue };
+            let Ok(row) = asked.fetch_one(&mut lease.used.connection).await else { continue };
+            let same_life = lease.used.life.is(begun.life);
             lease.give_back();
             match row.try_get::<Option<String>, _>("status").ok()?.as_deref() {
-                Some("committed") => return Some(true),
+                Some("committed") => return same_life.then_some(true),
                 Some("aborted") => return Some(false),
                 Some("in progress") => {}
                 _ => return None,
@@ -254,3 +263,7 @@ async fn pause(tries: u32) -> u32 {
     sleep(whole / 2 + whole * u32::from(random) / 512).await;
     tries + 1
 }
+
+#[cfg(all(test, feature = "testkit"))]
+#[path = "work_tests.rs"]
+mod tests;

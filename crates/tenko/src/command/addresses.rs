@@ -43,8 +43,10 @@ pub(super) async fn urls(
             live.addresses(std::slice::from_ref(job), Some(*uuid)).await?;
         }
     }
-    let addresses = live.addresses(jobs, None).await?;
+    let kept = live.addresses(jobs, None).await?;
     let base = setup.config.server.base_url();
-    let url = |address: Uuid| format!("{base}ping/{address}");
-    Ok(jobs.iter().cloned().zip(addresses.into_iter().map(url)).collect())
+    // What the configuration says holds, also for a job that had an address before; both lead to it.
+    let url =
+        |(job, kept): (&Slug, Uuid)| (job.clone(), format!("{base}ping/{}", said.get(job).unwrap_or(&kept)));
+    Ok(jobs.iter().zip(kept).map(url).collect())
 }

@@ -1,10 +1,12 @@
 //! Who is who: what is expected of each job that something is kept of.
 
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use tenko_core::{Declaration, Job, Slug};
 use tenko_store::live::Entry;
+use uuid::Uuid;
 
 use super::recent::Recent;
 use crate::checker::resolved;
@@ -18,6 +20,7 @@ const REMEMBERED: usize = 50_000;
 #[derive(Debug)]
 pub(super) struct Roster {
     pub(super) config: Arc<Config>,
+    addresses: HashMap<Uuid, Slug>,
     others: Recent<Slug, Other>,
 }
 
@@ -48,7 +51,13 @@ impl Deref for Expected<'_> {
 
 impl Roster {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Self { config, others: Recent::new(REMEMBERED) }
+        let addressed = config.jobs.iter().filter_map(|(slug, job)| Some((job.uuid?, slug.clone())));
+        Self { addresses: addressed.collect(), config, others: Recent::new(REMEMBERED) }
+    }
+
+    /// The job that the configuration gives an address. It holds from the first ping on, before the store has heard of it.
+    pub(super) fn addressed(&self, address: Uuid) -> Option<&Slug> {
+        self.addresses.get(&address)
     }
 
     pub(super) fn is_configured(&self, slug: &Slug) -> bool {

@@ -1,8 +1,8 @@
 //! The sweep at the start: every job of the configuration is enrolled, and what has changed in it is followed.
 
 use tenko_core::Slug;
-use tenko_store::StoreError;
 use tenko_store::live::{Case, Wanted};
+use tenko_store::{ErrorKind, StoreError};
 
 use super::deadlines::hear_all;
 use super::desk::{Desk, Stopwatch};
@@ -61,7 +61,13 @@ async fn follow(desk: &Desk, page: Vec<Slug>) -> Result<usize, StoreError> {
 async fn give_addresses(desk: &Desk) -> Result<(), StoreError> {
     for (slug, configured) in &desk.roster.config.jobs {
         if let Some(address) = configured.uuid {
-            desk.live().addresses(std::slice::from_ref(slug), Some(address)).await?;
+            match desk.live().addresses(std::slice::from_ref(slug), Some(address)).await {
+                // Pings at it go where the configuration says; it is for people to find another one.
+                Err(error) if error.kind() == ErrorKind::Config => {
+                    tracing::error!(job = %slug, "{}", crate::error::chain(&error));
+                }
+                given => drop(given?),
+            }
         }
     }
     Ok(())

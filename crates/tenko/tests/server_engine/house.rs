@@ -29,6 +29,22 @@ async fn a_job_is_found_by_its_address_and_an_unknown_address_is_nobodys() {
 }
 
 #[tokio::test]
+async fn the_address_in_the_configuration_holds_whatever_the_store_knows_of_it() {
+    let mut world = World::at("05:00").expect("chosen", "0 5 * * *").expect("before", "0 5 * * *");
+    let store = world.store();
+    let given = store.live().unwrap().addresses(&[slug("before")], None).await.unwrap()[0];
+    if let Some(configured) = world.config.jobs.get_mut(&slug("chosen")) {
+        configured.uuid = Some(given);
+    }
+    let served = world.serve().await;
+    let to = Addressee::Address(given);
+    assert_eq!(served.try_hear(Ping { to, ..ping("chosen", Said::Success) }).await.unwrap(), Heard::Recorded);
+    let verdicts = [served.verdict("chosen").await, served.verdict("before").await];
+    assert_eq!(verdicts, [Verdict::Up, Verdict::New]);
+    served.engine.stop().await;
+}
+
+#[tokio::test]
 async fn keys_that_are_made_while_it_runs_are_known_soon() {
     let world = World::at("05:00");
     let served = world.serve().await;

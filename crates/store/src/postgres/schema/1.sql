@@ -122,3 +122,10 @@ create table keys (
     made_at bigint not null,
     primary key (purpose, name)
 );
+
+-- Emptied by every crash and failover, as tables that are not logged are: who finds it empty gives it another id. Numbers of
+-- transactions mean something only to those who saw the same id: after a crash they may be given again.
+create unlogged table life (
+    one boolean primary key default true check (one),
+    id   uuid not null
+);

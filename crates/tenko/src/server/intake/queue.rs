@@ -151,7 +151,8 @@ impl Intake {
             Addressee::Job(slug) => return Ok(Some(slug.clone())),
             Addressee::Address(address) => *address,
         };
-        if let Some(slug) = self.addresses.get(&address) {
+        let configured = self.desk.roster.addressed(address).cloned();
+        if let Some(slug) = configured.or_else(|| self.addresses.get(&address)) {
             return Ok(Some(slug));
         }
         let found = self.desk.live().job_at(address).await;
