@@ -1,15 +1,20 @@
 //! What databases keep of evidence, whichever they are: numbers, moments, reports.
 
+use std::cell::RefCell;
 use std::error::Error;
+use std::io;
 
 use jiff::Timestamp;
 use tenko_core::{Exit, Kind, Report};
+use zstd::bulk::Compressor;
 
 /// What is stored is not what was written there.
 pub(crate) type Damage = Box<dyn Error + Send + Sync>;
 
 /// Shorter reports are not compressed.
 const WORTH_COMPRESSING: usize = 300;
+/// The usual level of Zstandard.
+const LEVEL: i32 = 3;
 /// What a compressed report begins with: RFC 8878 section 3.1.1. No JSON does.
 const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The longest report that is read, in bytes.
@@ -79,7 +84,21 @@ fn pack_json(report: &Report) -> Result<Vec<u8>, Damage> {
     if json.len() < WORTH_COMPRESSING {
         return Ok(json);
     }
-    Ok(zstd::bulk::compress(&json, 3)?)
+    Ok(compressed(&json)?)
+}
+
+thread_local! {
+    /// To make one takes longer than to compress a report.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compressed(json: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let mut compressor = kept.take().map_or_else(|| Compressor::new(LEVEL), Ok)?;
+        let compressed = compressor.compress(json)?;
+        *kept = Some(compressor);
+        Ok(compressed)
+    })
 }
 
 /// The inverse of [`pack`]; how it came is not in it.
