@@ -60,6 +60,20 @@ pub(crate) fn rounded_up(moment: Timestamp) -> i64 {
     millis + i64::from(is_later)
 }
 
+/// When a job is really woken that was to be woken at `before`, and is to be at `wanted`, in milliseconds. With each ping of
+/// a job that is pinged often the moment moves a little: writing that each time costs more than to look a few times for
+/// nothing.
+pub(crate) fn woken_at(before: Option<i64>, wanted: Option<i64>, now: i64) -> Option<i64> {
+    match (before, wanted) {
+        (Some(before), Some(wanted))
+            if before > now && before <= wanted && wanted - now <= 2 * (before - now) =>
+        {
+            Some(before)
+        }
+        _ => wanted,
+    }
+}
+
 /// A report as it is stored, without how it came; nothing if it says nothing else.
 pub(crate) fn pack(report: &Report) -> Result<Option<Vec<u8>>, Damage> {
     match report {
@@ -110,4 +124,23 @@ pub(crate) fn unpack(stored: Option<&[u8]>) -> Result<Report, Damage> {
     let size = zstd::bulk::Decompressor::upper_bound(bytes).unwrap_or(MAX_REPORT);
     let json = zstd::bulk::decompress(bytes, size.min(MAX_REPORT))?;
     Ok(serde_json::from_slice(&json)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_woken_as_wanted_or_a_little_earlier() {
+        // It moves by a second of ten.
+        assert_eq!(woken_at(Some(110), Some(120), 10), Some(110));
+        assert_eq!(woken_at(Some(110), Some(110), 10), Some(110));
+        // More than half of it would be slept in vain.
+        assert_eq!(woken_at(Some(110), Some(211), 10), Some(211));
+        // Earlier, due already, or not at all: as it is wanted.
+        assert_eq!(woken_at(Some(110), Some(109), 10), Some(109));
+        assert_eq!(woken_at(Some(10), Some(20), 10), Some(20));
+        assert_eq!(woken_at(Some(110), None, 10), None);
+        assert_eq!(woken_at(None, Some(110), 10), Some(110));
+    }
 }
