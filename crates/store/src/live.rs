@@ -11,6 +11,7 @@
 use std::fmt::Debug;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -44,10 +45,12 @@ impl Entry {
 }
 
 /// About which jobs is decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Wanted {
     /// About these, whether anything is kept of them or not.
     Jobs(Vec<Slug>),
+    /// About those that are named when the transaction has begun.
+    Latest(Naming),
     /// About jobs that have to be looked at by a moment ([`Kept::wake_at`]), the earliest first, at most so many. Those at
     /// which another node is just looking are passed over.
     Due {
@@ -63,6 +66,31 @@ pub enum Wanted {
         /// How many pieces of evidence at most.
         most: usize,
     },
+}
+
+/// Names jobs, and says what is now: when a transaction begins, and once more each time that it is begun anew. What has
+/// arrived while the store was busy with others is among them.
+#[derive(Clone)]
+pub struct Naming(Arc<NameThem>);
+
+type NameThem = dyn Fn() -> (Vec<Slug>, Timestamp) + Send + Sync;
+
+impl Naming {
+    /// Names them so. That should not take long: others may wait for the store meanwhile.
+    pub fn new(name: impl Fn() -> (Vec<Slug>, Timestamp) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(name))
+    }
+
+    /// The jobs, and what is now.
+    pub fn name(&self) -> (Vec<Slug>, Timestamp) {
+        (self.0)()
+    }
+}
+
+impl Debug for Naming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Naming")
+    }
 }
 
 /// What there is to decide on, as the transaction has read it.
@@ -166,7 +194,7 @@ pub enum By {
 #[async_trait]
 pub trait Live: Store + Debug {
     /// Decides about jobs in one transaction, and returns when it is on disk. Whatever goes wrong, all of it is there or
-    /// nothing. `now` is when evidence counts as received. Says of each piece of evidence whether it was added. Roll calls
+    /// nothing. `now` is when evidence counts as received, unless it is said later ([`Wanted::Latest`]). Says of each piece of evidence whether it was added. Roll calls
     /// under way lose if anything is kept of a job.
     ///
     /// # Errors
@@ -180,6 +208,10 @@ pub trait Live: Store + Debug {
         now: Timestamp,
         decide: Decide,
     ) -> Result<Vec<crate::Appended>>;
+
+    /// How many decisions it pays to have under way at once: while one is being written, others can wait for their turn, or
+    /// are written beside it.
+    fn at_once(&self) -> usize;
 
     /// What is kept of these jobs, in the same order; an empty entry for those of which nothing is kept.
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>>;

@@ -10,7 +10,7 @@ use tenko_core::{Evidence, Slug};
 use uuid::Uuid;
 
 use super::samples::*;
-use crate::live::{Attendance, By, Case, Decided, Entry, Kept, Live, Node, Wanted};
+use crate::live::{Attendance, By, Case, Decided, Entry, Kept, Live, Naming, Node, Wanted};
 use crate::{Appended, Result, SharedStore};
 
 pub use attending::*;
@@ -33,6 +33,7 @@ macro_rules! live_promises {
             of_many_who_decide_about_one_job_none_is_lost,
             a_decision_that_panics_leaves_nothing,
             many_decide_at_once_and_each_is_answered,
+            who_is_named_late_is_decided_about_by_the_later_clock,
             due_finds_the_earliest_first_and_not_what_sleeps,
             of_two_who_look_none_looks_at_what_the_other_saw,
             unheard_evidence_is_heard_once,

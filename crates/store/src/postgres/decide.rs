@@ -75,11 +75,11 @@ impl Work for Question<'_> {
             return Ok(Err(Refused::Absent));
         }
         let mut locked = Locked::default();
-        let (case, heard) = read(connection, &self.wanted, self.texts, &mut locked).await?;
+        let mut now = self.now;
+        let (case, heard) = read(connection, &self.wanted, self.texts, &mut locked, &mut now).await?;
         match ask(&mut self.decide, case) {
             Ok(decided) => {
-                let writing =
-                    Writing { locked, heard, by: self.by, now: self.now, bell: self.bell, texts: self.texts };
+                let writing = Writing { locked, heard, by: self.by, now, bell: self.bell, texts: self.texts };
                 writing.write(connection, decided).await.map(Ok)
             }
             Err(said) => Ok(Err(Refused::Panicked(said))),
@@ -87,16 +87,22 @@ impl Work for Question<'_> {
     }
 }
 
-/// What there is to decide on, and the unheard evidence in it.
+/// What there is to decide on, and the unheard evidence in it; `now` becomes what is now, if that is said.
 async fn read(
     connection: &mut PgConnection,
     wanted: &Wanted,
     texts: &Texts,
     locked: &mut Locked,
+    now: &mut Timestamp,
 ) -> sqlx::Result<(Case, Heard)> {
     let (mut heard, mut evidence) = (Heard::default(), Vec::new());
     match wanted {
         Wanted::Jobs(jobs) => locked.add(connection, &jobs.iter().collect::<Vec<_>>()).await?,
+        Wanted::Latest(naming) => {
+            let (jobs, later) = naming.name();
+            *now = later;
+            locked.add(connection, &jobs.iter().collect::<Vec<_>>()).await?;
+        }
         Wanted::Due { by, most } => locked.add_due(connection, by.as_millisecond(), *most).await?,
         Wanted::Unheard { most } => {
             (heard, evidence) = unheard(connection, *most).await?;

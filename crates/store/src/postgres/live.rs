@@ -42,6 +42,11 @@ impl Live for PostgresStore {
         decided.map(|answer| answer.appended).map_err(|refused| self.refuse(refused))
     }
 
+    /// They are written beside each other: while one waits for the disk, others wait for answers.
+    fn at_once(&self) -> usize {
+        3
+    }
+
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {
         self.connections.look("read jobs in", entries::Entries { jobs, texts: &self.texts }).await
     }

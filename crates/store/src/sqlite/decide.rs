@@ -40,20 +40,26 @@ pub(super) fn decide(
     {
         return Ok(Err(Refused::Absent));
     }
-    let (case, heard) = match read(desk, &question.wanted) {
+    let mut now = question.now;
+    let (case, heard) = match read(desk, &question.wanted, &mut now) {
         Err(source) if error::is_unreadable(&source) => return Ok(Err(Refused::Unreadable(source))),
         read => read?,
     };
     match ask(&mut question.decide, case) {
-        Ok(decided) => write(desk, decided, &heard, question.now).map(Ok),
+        Ok(decided) => write(desk, decided, &heard, now).map(Ok),
         Err(said) => Ok(Err(Refused::Panicked(said))),
     }
 }
 
-/// What there is to decide on, and the numbers of the unheard evidence in it.
-fn read(desk: &mut Desk<'_>, wanted: &Wanted) -> rusqlite::Result<(Case, Vec<i64>)> {
+/// What there is to decide on, and the numbers of the unheard evidence in it; `now` becomes what is now, if that is said.
+fn read(desk: &mut Desk<'_>, wanted: &Wanted, now: &mut Timestamp) -> rusqlite::Result<(Case, Vec<i64>)> {
     match wanted {
         Wanted::Jobs(jobs) => Ok((case(desk, jobs, Vec::new())?, Vec::new())),
+        Wanted::Latest(naming) => {
+            let (jobs, later) = naming.name();
+            *now = later;
+            Ok((case(desk, &jobs, Vec::new())?, Vec::new()))
+        }
         Wanted::Due { by, most } => Ok((due(desk, *by, *most)?, Vec::new())),
         Wanted::Unheard { most } => {
             let (numbers, unheard) = evidence::unheard(desk.connection, *most)?;

@@ -43,6 +43,11 @@ impl Live for SqliteStore {
         decided.map_err(|refused| self.refuse(refused))
     }
 
+    /// One is written, and one waits for the end of that.
+    fn at_once(&self) -> usize {
+        2
+    }
+
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {
         let jobs = jobs.to_vec();
         self.reading("read jobs in", move |connection| {

@@ -204,6 +204,7 @@ impl Noted {
 }
 
 /// How long something took, for whoever measures.
+#[derive(Debug)]
 pub(super) struct Stopwatch(Instant);
 
 impl Stopwatch {

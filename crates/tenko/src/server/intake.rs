@@ -1,5 +1,7 @@
 //! What reaches a server about jobs, by whatever protocol, and what is answered.
 
+pub(super) mod collector;
+mod line;
 pub(super) mod queue;
 
 use std::fmt::Debug;

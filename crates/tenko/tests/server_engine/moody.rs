@@ -90,12 +90,16 @@ impl Store for Moody {
 #[async_trait]
 impl Live for Moody {
     async fn decide(&self, by: By, wanted: Wanted, now: Timestamp, decide: Decide) -> Result<Vec<Appended>> {
-        let about_pings = matches!(&wanted, Wanted::Jobs(_));
+        let about_pings = matches!(&wanted, Wanted::Latest(_));
         if about_pings && take_one(&self.away) {
             return Err(self.error());
         }
         let done = Moody::live(self).decide(by, wanted, now, decide).await;
         if about_pings && take_one(&self.lost) { Err(self.error()) } else { done }
+    }
+
+    fn at_once(&self) -> usize {
+        Moody::live(self).at_once()
     }
 
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {

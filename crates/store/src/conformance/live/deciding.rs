@@ -295,3 +295,25 @@ pub async fn what_a_server_was_told_is_heard(fresh: &Fresh, _: Suite) {
     let unheard = look(&fresh.other, by, Wanted::Unheard { most: 9 }).await.unheard;
     assert_eq!(names_of(&unheard), names_of([&added]));
 }
+
+/// Jobs are named, and the time is told, when the transaction has begun; what was said before does not count.
+pub async fn who_is_named_late_is_decided_about_by_the_later_clock(fresh: &Fresh, _: Suite) {
+    let by = attending(&fresh.store).await;
+    let entry = Entry { state: Some(state(1)), ..Entry::default() };
+    keep(&fresh.store, by, [Kept { job: slug("known"), entry: entry.clone(), wake_at: None }]).await;
+    let (at, late) = (now(), after(now(), 7));
+    let naming = Naming::new(move || (vec![slug("known"), slug("new")], late));
+    let piece = evidence("new", Kind::Success, at);
+    let added = piece.clone();
+    let deciding = move |case: Case| {
+        let expected = vec![(slug("known"), entry.clone()), (slug("new"), Entry::default())];
+        assert_eq!(case.entries, expected);
+        Decided { evidence: vec![added.clone()], ..Decided::default() }
+    };
+    let decided = live(&fresh.store).decide(by, Wanted::Latest(naming), at, Box::new(deciding)).await;
+    assert_eq!(decided.expect("it is decided"), [Appended::Added]);
+    let found = fresh.other.read(&piece).await.expect("the evidence is there");
+    assert_eq!(found.received_at, Some(late));
+    let nobody = Wanted::Latest(Naming::new(move || (Vec::new(), late)));
+    assert_eq!(look(&fresh.store, by, nobody).await.entries, []);
+}
