@@ -25,6 +25,7 @@ pub mod plans;
 mod portable;
 mod rolls;
 mod schema;
+mod states;
 mod work;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use tenko_store::{PostgresStore, Store as _};
 /// The plan for whatever the parameters are, where tables are so large that they are not read whole if that can be
 /// avoided.
 async fn plan(connection: &mut PgConnection, sql: &str) -> String {
-    let parameters = (1..=9).filter(|number| sql.contains(&format!("${number}"))).count();
+    let parameters = (1..=19).filter(|number| sql.contains(&format!("${number}"))).count();
     let nulls = vec!["null"; parameters].join(", ");
     let given = if nulls.is_empty() { String::new() } else { format!("({nulls})") };
     let text = format!("deallocate all; prepare asked as {sql}; explain (costs off) execute asked{given}");

@@ -4,6 +4,7 @@ mod attending;
 mod deciding;
 mod delivering;
 mod keeping;
+mod noticing;
 
 use jiff::{SignedDuration, Timestamp};
 use tenko_core::{Evidence, Slug};
@@ -17,6 +18,7 @@ pub use attending::*;
 pub use deciding::*;
 pub use delivering::*;
 pub use keeping::*;
+pub use noticing::*;
 
 /// The names of all promises of stores that servers keep, handed on to a macro behind what it is given. The one list of
 /// them.
@@ -55,6 +57,9 @@ macro_rules! live_promises {
             who_lost_his_claim_changes_nothing,
             of_too_many_dead_notices_the_oldest_are_forgotten,
             who_decides_sees_what_was_claimed,
+            of_many_who_decide_each_sees_all_notices_of_a_job,
+            notices_outlive_the_state_of_their_job,
+            notices_of_a_roll_call_are_seen_by_who_decides_later,
             entries_come_in_the_order_in_which_they_are_asked_for,
             names_come_page_by_page,
             an_address_is_of_one_job_and_stays,

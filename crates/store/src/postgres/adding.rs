@@ -13,6 +13,7 @@ use super::bell::Bell;
 use super::columns::{Id, hash_of, number_of, pack};
 use super::entries::Texts;
 use super::error::damaged;
+use super::states::States;
 use super::work::Work;
 use crate::Appended;
 
@@ -29,7 +30,7 @@ impl Work for Append<'_> {
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Appended>> {
         let jobs: HashSet<&Slug> = self.evidence.iter().map(|piece| &piece.job).collect();
         let numbers = job_numbers(connection, jobs).await?;
-        let answers = add(connection, self.evidence, &numbers, None, self.texts).await?;
+        let answers = add(connection, self.evidence, &numbers, None, States::default(), self.texts).await?;
         if answers.contains(&Appended::Added) {
             self.bell.ring_for_nodes(connection).await?;
         }
@@ -93,25 +94,27 @@ pub(super) async fn keep_texts(
     Ok(before)
 }
 
-/// Adds evidence, which counts as heard at `heard_at`, if that is given.
+/// Adds evidence, which counts as heard at `heard_at`, if that is given, and writes states over those that are there.
 pub(super) async fn add(
     connection: &mut PgConnection,
     evidence: &[Evidence],
     numbers: &HashMap<Slug, i32>,
     heard_at: Option<Timestamp>,
+    mut states: States,
     known: &Texts,
 ) -> sqlx::Result<Vec<Appended>> {
     let mut answers = vec![Appended::Known; evidence.len()];
     let mut rows = Rows::default();
     rows.fill(evidence, numbers)?;
-    if rows.places.is_empty() {
+    states.write_forgotten(connection).await?;
+    if rows.places.is_empty() && states.is_empty() {
         return Ok(answers);
     }
     let places = std::mem::take(&mut rows.places);
     let mut texts = std::mem::take(&mut rows.texts);
     known.retain_new(&mut texts);
     keep_texts(connection, texts).await?.into_iter().for_each(|hash| known.saw(hash));
-    for place in rows.insert(connection, heard_at).await? {
+    for place in rows.insert(connection, heard_at, states).await? {
         let Ok(place) = usize::try_from(place - 1) else {
             known.forget();
             return Err(sqlx::Error::Protocol("texts that were kept are gone".into()));
@@ -143,6 +146,12 @@ pub(super) const INSERT: &str = "
         insert into reports (seq, report) select seq, report from placed where report is not null
     ), waiting as (
         insert into unheard (seq) select seq from placed where $8 is null
+    ), kept as (
+        update states s
+        set state = k.state, declaration = k.declaration, wake_at = k.wake_at, has_items = s.has_items and k.has_items
+        from unnest($9::int[], $10::text[], $11::uuid[], $12::bigint[], $13::bool[])
+            as k (job, state, declaration, wake_at, has_items)
+        where s.job = k.job
     )
     select place from placed
     union all
@@ -242,15 +251,16 @@ impl Rows {
         Ok(Id(hash))
     }
 
-    /// Inserts them; says which of the rows were added, counted from 1. A number below 0 is that of a row of which a text
+    /// Inserts them, beside states; says which of the rows were added, counted from 1. A number below 0 is that of a row of which a text
     /// is missing.
     async fn insert(
         self,
         connection: &mut PgConnection,
         heard_at: Option<Timestamp>,
+        states: States,
     ) -> sqlx::Result<Vec<i64>> {
         let query = self.bind(INSERT).bind(heard_at.map(Timestamp::as_millisecond));
-        let rows = query.fetch_all(connection).await?;
+        let rows = states.bind(query).fetch_all(connection).await?;
         rows.iter().map(|row| row.try_get("place")).collect()
     }
     fn bind(self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {

@@ -12,11 +12,12 @@ use uuid::Uuid;
 use super::adding::{job_numbers, keep_texts, put_evidence};
 use super::addresses::KeepKey;
 use super::clock::CLOCK;
-use super::columns::Id;
+use super::columns::{Id, rounded_up};
 use super::error::damaged;
 use super::nodes;
 use super::outbox::Difference;
-use super::rolls::{States, keep_facts, note, text_of_rest};
+use super::rolls::{keep_facts, text_of_rest};
+use super::states::{States, note};
 use super::work::Work;
 use crate::live::Key;
 use crate::portable::Piece;
@@ -131,7 +132,7 @@ async fn put_jobs(connection: &mut PgConnection, jobs: Vec<Job>, numbers: &Numbe
     for Job { slug, state, declaration, wake_at } in jobs {
         let said = declaration.as_ref().map(|said| note(&mut texts, said)).transpose()?;
         let state = state.as_ref().map(serde_json::to_string).transpose().map_err(damaged)?;
-        states.add(number(numbers, &slug)?, state, said, wake_at);
+        states.add(number(numbers, &slug)?, state, said, wake_at.map(rounded_up), true);
     }
     keep_texts(connection, texts).await?;
     states.write(connection).await

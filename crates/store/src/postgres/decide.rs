@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use tenko_core::{Evidence, Slug};
+use uuid::Uuid;
 
 use super::adding::{add, job_numbers, keep_texts};
 use super::bell::Bell;
@@ -15,7 +16,8 @@ use super::error::damaged;
 use super::evidence::{Heard, unheard};
 use super::nodes;
 use super::outbox::Difference;
-use super::rolls::{LOCK, States, keep_facts, note, raise_version};
+use super::rolls::{LOCK, keep_facts, raise_version};
+use super::states::{States, note};
 use super::work::Work;
 use crate::Appended;
 use crate::live::{By, Case, Decide, Decided, Entry, Kept, Wanted, ask};
@@ -157,10 +159,17 @@ impl Writing<'_> {
         if void {
             return Ok(Answer { appended: Vec::new(), void });
         }
-        self.locked.add(connection, &kept.iter().map(|kept| &kept.job).collect::<Vec<_>>()).await?;
-        let numbers = self.numbers(connection, &evidence, &flips, &missed, &kept).await?;
-        let appended = add(connection, &evidence, &numbers, Some(self.now), self.texts).await?;
-        if self.keep(connection, kept, &numbers).await? || self.by == By::Tool {
+        // Of a job that is not locked, somebody else may be finding out just now that it has no items.
+        let of_items = kept.iter().flat_map(|kept| kept.entry.items.iter().map(|item| &item.notice.job));
+        let jobs: Vec<&Slug> = kept.iter().map(|kept| &kept.job).chain(of_items).collect();
+        self.locked.add(connection, &jobs).await?;
+        let numbers = self.numbers(connection, &evidence, &flips, &missed).await?;
+        let Changes { states, outbox, texts, wakes_earlier } = self.changes(kept)?;
+        keep_texts(connection, texts).await?;
+        let appended = add(connection, &evidence, &numbers, Some(self.now), states, self.texts).await?;
+        let rings = wakes_earlier || !outbox.is_empty() || self.by == By::Tool;
+        outbox.write(connection, &numbers).await?;
+        if rings {
             self.bell.ring(connection).await?;
         }
         let flips = flips.iter().map(|(job, flip)| (job, flip.at, flip));
@@ -181,13 +190,11 @@ impl Writing<'_> {
         evidence: &[Evidence],
         flips: &[(Slug, F)],
         missed: &[(Slug, M)],
-        kept: &[Kept],
     ) -> sqlx::Result<HashMap<Slug, i32>> {
         let mut numbers: HashMap<Slug, i32> =
             self.locked.rows.iter().map(|(job, row)| (job.clone(), row.job)).collect();
-        let items = kept.iter().flat_map(|kept| kept.entry.items.iter().map(|item| &item.notice.job));
         let facts = flips.iter().map(|(job, _)| job).chain(missed.iter().map(|(job, _)| job));
-        let named = evidence.iter().map(|piece| &piece.job).chain(facts).chain(items);
+        let named = evidence.iter().map(|piece| &piece.job).chain(facts);
         let others: HashSet<&Slug> = named.filter(|job| !numbers.contains_key(*job)).collect();
         if !others.is_empty() {
             let found = job_numbers(connection, others).await?;
@@ -196,38 +203,38 @@ impl Writing<'_> {
         Ok(numbers)
     }
 
-    /// Writes what is kept of jobs, as far as it is another. Says whether others have to look earlier than they thought.
-    async fn keep(
-        &mut self,
-        connection: &mut PgConnection,
-        kept: Vec<Kept>,
-        numbers: &HashMap<Slug, i32>,
-    ) -> sqlx::Result<bool> {
-        let (mut states, mut outbox, mut texts) = (States::default(), Difference::default(), HashMap::new());
-        let mut earlier = false;
+    /// What of jobs is to be kept that is another than before.
+    fn changes(&mut self, kept: Vec<Kept>) -> sqlx::Result<Changes> {
+        let mut changes = Changes::default();
         for Kept { job, entry, wake_at } in kept {
             let row = self.locked.rows.get(&job).ok_or_else(|| damaged("a job is not locked"))?;
-            let said = entry.declaration.as_ref().map(|said| note(&mut texts, said)).transpose()?;
+            let said = entry.declaration.as_ref().map(|said| note(&mut changes.texts, said)).transpose()?;
             let state = entry.state.as_ref().map(serde_json::to_string).transpose().map_err(damaged)?;
             let wakes = wake_at.map(rounded_up);
-            earlier |= wakes.is_some_and(|wakes| row.wake_at.is_none_or(|before| wakes < before));
+            changes.wakes_earlier |=
+                wakes.is_some_and(|wakes| row.wake_at.is_none_or(|before| wakes < before));
             if state != row.state || said != row.declaration || wakes != row.wake_at {
-                states.add(row.job, state, said, wake_at);
+                changes.states.add(row.job, state, said, wakes, !entry.items.is_empty());
                 self.locked.made.remove(&job);
             }
-            outbox.add(&row.items, &entry.items)?;
+            changes.outbox.add(&row.items, &entry.items)?;
         }
         for job in &self.locked.made {
-            self.locked.rows.get(job).into_iter().for_each(|row| states.forget(row.job));
+            self.locked.rows.get(job).into_iter().for_each(|row| changes.states.forget(row.job));
         }
         // What was kept before is there.
-        texts.retain(|hash, _| !self.locked.rows.values().any(|row| row.declaration == Some(Id(*hash))));
-        keep_texts(connection, texts).await?;
-        if !states.is_empty() {
-            states.write_over(connection).await?;
-        }
-        earlier |= !outbox.is_empty();
-        outbox.write(connection, numbers).await?;
-        Ok(earlier)
+        let kept = |hash: &Uuid| self.locked.rows.values().any(|row| row.declaration == Some(Id(*hash)));
+        changes.texts.retain(|hash, _| !kept(hash));
+        Ok(changes)
     }
+}
+
+/// What is to be written of jobs.
+#[derive(Default)]
+struct Changes {
+    states: States,
+    outbox: Difference,
+    texts: HashMap<Uuid, String>,
+    /// Whether one wakes earlier than others think.
+    wakes_earlier: bool,
 }

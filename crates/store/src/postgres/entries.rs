@@ -91,6 +91,8 @@ pub(super) struct Row {
     pub(super) state: Option<String>,
     pub(super) declaration: Option<Id>,
     pub(super) wake_at: Option<i64>,
+    /// If not, there are none in the outbox.
+    has_items: bool,
     /// Its items, oldest first, by the id of the notice.
     pub(super) items: Vec<(Uuid, Stored)>,
 }
@@ -103,6 +105,7 @@ impl Row {
             state: row.try_get("state")?,
             declaration: row.try_get("declaration")?,
             wake_at: row.try_get("wake_at")?,
+            has_items: row.try_get("has_items")?,
             items: Vec::new(),
         })
     }
@@ -119,9 +122,9 @@ impl Row {
     }
 }
 
-pub(super) const LOCK_JOBS: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at
+pub(super) const LOCK_JOBS: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at, s.has_items
     from jobs j join states s on s.job = j.id where j.slug = any($1) order by s.job for update of s";
-pub(super) const LOCK_DUE: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at
+pub(super) const LOCK_DUE: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at, s.has_items
     from states s join jobs j on j.id = s.job where s.wake_at <= $1
     order by s.wake_at limit $2 for update of s skip locked";
 
@@ -146,16 +149,11 @@ impl Locked {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut found = lock(connection, &missing).await?;
-        let there: HashSet<&Slug> = found.iter().map(|row| &row.slug).collect();
-        missing.retain(|job| !there.contains(*job));
-        if !missing.is_empty() {
-            let numbers = job_numbers(connection, missing.iter().copied()).await?;
-            let mut numbers: Vec<i32> = numbers.into_values().collect();
-            numbers.sort_unstable();
-            let make = "insert into states (job) select * from unnest($1::int[]) on conflict do nothing";
-            sqlx::query(make).bind(numbers).execute(&mut *connection).await?;
-            found.extend(lock(connection, &missing).await?);
+        let mut found = lock(connection, &mut missing).await?;
+        // Another, who had made one, may have forgotten it before we got it.
+        while !missing.is_empty() {
+            make(connection, &missing).await?;
+            found.extend(lock(connection, &mut missing).await?);
         }
         self.keep(connection, found).await
     }
@@ -173,7 +171,8 @@ impl Locked {
         self.keep(connection, found).await
     }
 
-    /// The items are read after the jobs are locked: what was written before the lock was given is among them.
+    /// The items are read after the jobs are locked: what was written before the lock was given is among them. So does a
+    /// row say whether there are any: of one that was waited for, what is read is the newest.
     async fn keep(&mut self, connection: &mut PgConnection, mut found: Vec<Row>) -> sqlx::Result<()> {
         add_items(connection, &mut found, true).await?;
         for row in found {
@@ -195,21 +194,35 @@ impl Locked {
     }
 }
 
-async fn lock(connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<Vec<Row>> {
+/// Locks those that have a row, and leaves the others.
+async fn lock(connection: &mut PgConnection, jobs: &mut Vec<&Slug>) -> sqlx::Result<Vec<Row>> {
     let slugs: Vec<&str> = jobs.iter().map(|job| job.as_str()).collect();
     let rows = sqlx::query(LOCK_JOBS).bind(slugs).fetch_all(connection).await?;
-    rows.iter().map(Row::read).collect()
+    let found: Vec<Row> = rows.iter().map(Row::read).collect::<sqlx::Result<_>>()?;
+    let there: HashSet<&Slug> = found.iter().map(|row| &row.slug).collect();
+    jobs.retain(|job| !there.contains(*job));
+    Ok(found)
+}
+
+/// Makes rows of which it is not known whether there are items.
+async fn make(connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<()> {
+    let numbers = job_numbers(connection, jobs.iter().copied()).await?;
+    let mut numbers: Vec<i32> = numbers.into_values().collect();
+    numbers.sort_unstable();
+    let sql = "insert into states (job) select * from unnest($1::int[]) on conflict do nothing";
+    sqlx::query(sql).bind(numbers).execute(connection).await.map(drop)
 }
 
 async fn add_items(connection: &mut PgConnection, rows: &mut [Row], lock: bool) -> sqlx::Result<()> {
-    if rows.is_empty() {
+    let places = rows.iter().enumerate().filter(|(_, row)| row.has_items);
+    let places: HashMap<i32, usize> = places.map(|(place, row)| (row.job, place)).collect();
+    if places.is_empty() {
         return Ok(());
     }
     let sql = match lock {
         true => LOCK_ITEMS,
         false => "select position, job, notice, item from outbox where job = any($1) order by position",
     };
-    let places: HashMap<i32, usize> = rows.iter().enumerate().map(|(place, row)| (row.job, place)).collect();
     let jobs: Vec<i32> = places.keys().copied().collect();
     for row in sqlx::query(sql).bind(jobs).fetch_all(connection).await? {
         let (stored, Id(notice)) = (Stored::read(&row)?, row.try_get("notice")?);
@@ -231,7 +244,7 @@ impl Look for Entries<'_> {
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Entry>> {
         sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut *connection).await?;
-        let sql = "select j.id as job, j.slug, s.state, s.declaration, s.wake_at
+        let sql = "select j.id as job, j.slug, s.state, s.declaration, s.wake_at, coalesce(s.has_items, true) as has_items
                    from jobs j left join states s on s.job = j.id where j.slug = any($1)";
         let slugs: Vec<&str> = self.jobs.iter().map(Slug::as_str).collect();
         let rows = sqlx::query(sql).bind(slugs).fetch_all(&mut *connection).await?;

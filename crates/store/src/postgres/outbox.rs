@@ -153,7 +153,9 @@ async fn insert(
         ready.push(item.ready_at);
         texts.push(item.text);
     }
-    let sql = "insert into outbox (notice, job, channel, ready_at, item)
+    // The first to know of an item is the row of its job: see `has_items`.
+    let sql = "with noted as (update states set has_items = true where job = any($2) and not has_items)
+               insert into outbox (notice, job, channel, ready_at, item)
                select notice, job, channel, ready_at, item
                from unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[])
                    with ordinality as n (notice, job, channel, ready_at, item, place)

@@ -9,15 +9,15 @@ use serde::de::DeserializeOwned;
 use sqlx::{PgConnection, Row as _};
 use tenko_core::roll::{Changes, Roll};
 use tenko_core::{Declaration, Slug, format};
-use uuid::Uuid;
 
 use super::adding::{job_numbers, keep_texts};
 use super::clock::{CLOCK, Clock};
-use super::columns::{Id, hash_of, moment, parse};
+use super::columns::{Id, moment, parse, rounded_up};
 use super::error::damaged;
 use super::evidence::Read;
 use super::nodes::{self, Between};
 use super::outbox::{Difference, Stored};
+use super::states::{States, note};
 use super::work::{Look, Work};
 use crate::{Commit, Facts, Snapshot};
 
@@ -162,7 +162,7 @@ impl Replace<'_> {
             let said = declarations.get(slug).map(|said| note(&mut texts, said)).transpose()?;
             let wake_at = state.and_then(|state| state.look_again_at);
             let text = state.map(serde_json::to_string).transpose().map_err(damaged)?;
-            kept.add(*number, text, said, wake_at);
+            kept.add(*number, text, said, wake_at.map(rounded_up), true);
         }
         keep_texts(connection, texts).await?;
         kept.write(connection).await
@@ -173,84 +173,6 @@ impl Replace<'_> {
 pub(super) async fn raise_version(connection: &mut PgConnection) -> sqlx::Result<()> {
     let sql = format!("update roll set version = version + 1, made_at = {CLOCK}");
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
-}
-
-/// Puts a text where those are that are to be kept; gives what it is known by.
-pub(super) fn note(texts: &mut HashMap<Uuid, String>, said: &Declaration) -> sqlx::Result<Id> {
-    let text = serde_json::to_string(said).map_err(damaged)?;
-    let hash = hash_of(&text);
-    texts.entry(hash).or_insert(text);
-    Ok(Id(hash))
-}
-
-pub(super) const WRITE_OVER: &str = "update states s set state = k.state, declaration = k.declaration, wake_at = k.wake_at
-                   from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[]) as k (job, state, declaration, wake_at)
-                   where s.job = k.job";
-
-/// States of jobs, column by column.
-#[derive(Default)]
-pub(super) struct States {
-    forgotten: Vec<i32>,
-    jobs: Vec<i32>,
-    states: Vec<Option<String>>,
-    declarations: Vec<Option<Id>>,
-    wake_at: Vec<Option<i64>>,
-}
-
-impl States {
-    /// Adds a job; one of which nothing is kept is forgotten.
-    pub(super) fn add(
-        &mut self,
-        job: i32,
-        state: Option<String>,
-        declaration: Option<Id>,
-        wake_at: Option<Timestamp>,
-    ) {
-        if state.is_none() && declaration.is_none() {
-            self.forget(job);
-            return;
-        }
-        self.jobs.push(job);
-        self.states.push(state);
-        self.declarations.push(declaration);
-        self.wake_at.push(wake_at.map(super::columns::rounded_up));
-    }
-
-    /// Nothing is kept of a job any more.
-    pub(super) fn forget(&mut self, job: i32) {
-        self.forgotten.push(job);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.forgotten.is_empty() && self.jobs.is_empty()
-    }
-
-    /// Writes them, whether anything is kept of the jobs or not.
-    pub(super) async fn write(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let sql = "insert into states (job, state, declaration, wake_at)
-                   select * from unnest($1::int[], $2::text[], $3::uuid[], $4::bigint[])
-                   on conflict (job) do update set
-                       state = excluded.state, declaration = excluded.declaration, wake_at = excluded.wake_at";
-        self.write_by(connection, sql).await
-    }
-
-    /// Writes them over those that are there.
-    pub(super) async fn write_over(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        self.write_by(connection, WRITE_OVER).await
-    }
-
-    async fn write_by(self, connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
-        if !self.forgotten.is_empty() {
-            let sql = "delete from states where job = any($1)";
-            sqlx::query(sql).bind(self.forgotten).execute(&mut *connection).await?;
-        }
-        if self.jobs.is_empty() {
-            return Ok(());
-        }
-        let query = sqlx::query(sql).bind(self.jobs).bind(self.states).bind(self.declarations);
-        query.bind(self.wake_at).execute(connection).await?;
-        Ok(())
-    }
 }
 
 /// Adds facts in their order.

@@ -45,9 +45,12 @@ create table unheard (
     primary key (txn, seq)
 );
 
--- Written with each ping: with room for the next version of a row on its page. `declaration` is a hash in `said`.
+-- Written with each ping: with room for the next version of a row on its page. `declaration` is a hash in `said`. While
+-- `has_items` is false, none in the outbox is of this job, so that nobody need look: whoever puts one there sets it in the
+-- same transaction, and only who has locked the row, and knows that none is left, says that there are none.
 create table states (
     job         int primary key,
+    has_items   boolean not null default true,
     wake_at     bigint,
     declaration uuid,
     state       text
