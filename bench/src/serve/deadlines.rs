@@ -121,7 +121,7 @@ fn one_job(job: usize, channel: usize, deadline: Timestamp) -> String {
 
 /// How many notices messages tell of.
 fn told(messages: &[Message]) -> usize {
-    messages.iter().map(|message| moments(message, "at").len()).sum()
+    messages.iter().map(|message| message.notices).sum()
 }
 
 fn lags(message: &Message) -> Vec<Duration> {

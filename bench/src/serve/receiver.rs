@@ -15,6 +15,8 @@ use crate::Result;
 pub(super) struct Message {
     pub(super) at: Timestamp,
     pub(super) body: String,
+    /// How many notices it tells of.
+    pub(super) notices: usize,
 }
 
 /// Receives messages until the program ends.
@@ -74,8 +76,11 @@ impl Receiver {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).ok()?;
             let body = String::from_utf8_lossy(&body).into_owned();
-            self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(Message { at, body });
             (&mut &*stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").ok()?;
+            // Each notice has one.
+            let notices = body.matches("\"created_at\":").count();
+            let message = Message { at, body, notices };
+            self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         }
     }
 }

@@ -296,7 +296,8 @@ impl Item {
         (self.notice.job.clone(), self.notice.channel.clone())
     }
 
-    fn is_dead(&self) -> bool {
+    /// Whether it could not be delivered, and will not be tried again.
+    pub fn is_dead(&self) -> bool {
         matches!(self.status, Status::Dead { .. })
     }
 

@@ -123,8 +123,8 @@ pub struct Kept {
     pub job: Slug,
     /// All of it. An empty one forgets the job; its evidence and the facts about it stay.
     pub entry: Entry,
-    /// When [`Wanted::Due`] is to find it; never, if `None`. It is not found before, and at most a
-    /// millisecond later.
+    /// When [`Wanted::Due`] is to find it; never, if `None`. It is found at most a millisecond later. If it was to be found
+    /// a little earlier before, it may still be found then, to be put off again.
     pub wake_at: Option<Timestamp>,
 }
 

@@ -21,6 +21,9 @@ mod portable;
 mod readers;
 mod rolls;
 mod schema;
+mod stretches;
+#[cfg(test)]
+mod stretches_tests;
 mod watch;
 mod writer;
 
@@ -130,7 +133,7 @@ impl Store for SqliteStore {
     }
 
     async fn oldest(&self) -> Result<Option<Timestamp>> {
-        self.reading("read evidence in", evidence::oldest).await
+        self.reading("read evidence in", stretches::oldest).await
     }
 
     async fn read(&self, evidence: &Evidence) -> Result<Evidence> {

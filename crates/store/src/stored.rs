@@ -1,15 +1,20 @@
 //! What databases keep of evidence, whichever they are: numbers, moments, reports.
 
+use std::cell::RefCell;
 use std::error::Error;
+use std::io;
 
 use jiff::Timestamp;
 use tenko_core::{Exit, Kind, Report};
+use zstd::bulk::Compressor;
 
 /// What is stored is not what was written there.
 pub(crate) type Damage = Box<dyn Error + Send + Sync>;
 
 /// Shorter reports are not compressed.
 const WORTH_COMPRESSING: usize = 300;
+/// The usual level of Zstandard.
+const LEVEL: i32 = 3;
 /// What a compressed report begins with: RFC 8878 section 3.1.1. No JSON does.
 const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The longest report that is read, in bytes.
@@ -55,6 +60,20 @@ pub(crate) fn rounded_up(moment: Timestamp) -> i64 {
     millis + i64::from(is_later)
 }
 
+/// When a job is really woken that was to be woken at `before`, and is to be at `wanted`, in milliseconds. With each ping of
+/// a job that is pinged often the moment moves a little: writing that each time costs more than to look a few times for
+/// nothing.
+pub(crate) fn woken_at(before: Option<i64>, wanted: Option<i64>, now: i64) -> Option<i64> {
+    match (before, wanted) {
+        (Some(before), Some(wanted))
+            if before > now && before <= wanted && wanted - now <= 2 * (before - now) =>
+        {
+            Some(before)
+        }
+        _ => wanted,
+    }
+}
+
 /// A report as it is stored, without how it came; nothing if it says nothing else.
 pub(crate) fn pack(report: &Report) -> Result<Option<Vec<u8>>, Damage> {
     match report {
@@ -79,7 +98,21 @@ fn pack_json(report: &Report) -> Result<Vec<u8>, Damage> {
     if json.len() < WORTH_COMPRESSING {
         return Ok(json);
     }
-    Ok(zstd::bulk::compress(&json, 3)?)
+    Ok(compressed(&json)?)
+}
+
+thread_local! {
+    /// To make one takes longer than to compress a report.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compressed(json: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let mut compressor = kept.take().map_or_else(|| Compressor::new(LEVEL), Ok)?;
+        let compressed = compressor.compress(json)?;
+        *kept = Some(compressor);
+        Ok(compressed)
+    })
 }
 
 /// The inverse of [`pack`]; how it came is not in it.
@@ -91,4 +124,23 @@ pub(crate) fn unpack(stored: Option<&[u8]>) -> Result<Report, Damage> {
     let size = zstd::bulk::Decompressor::upper_bound(bytes).unwrap_or(MAX_REPORT);
     let json = zstd::bulk::decompress(bytes, size.min(MAX_REPORT))?;
     Ok(serde_json::from_slice(&json)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_woken_as_wanted_or_a_little_earlier() {
+        // It moves by a second of ten.
+        assert_eq!(woken_at(Some(110), Some(120), 10), Some(110));
+        assert_eq!(woken_at(Some(110), Some(110), 10), Some(110));
+        // More than half of it would be slept in vain.
+        assert_eq!(woken_at(Some(110), Some(211), 10), Some(211));
+        // Earlier, due already, or not at all: as it is wanted.
+        assert_eq!(woken_at(Some(110), Some(109), 10), Some(109));
+        assert_eq!(woken_at(Some(10), Some(20), 10), Some(20));
+        assert_eq!(woken_at(Some(110), None, 10), None);
+        assert_eq!(woken_at(None, Some(110), 10), Some(110));
+    }
 }

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use super::super::address::Address;
 use super::*;
 use crate::testkit_postgres::Server;

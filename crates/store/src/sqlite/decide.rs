@@ -113,7 +113,7 @@ fn write(
         desk.known.raise_version(desk.connection)?;
     }
     for kept in kept {
-        entries::keep(desk, kept)?;
+        entries::keep(desk, kept, now)?;
     }
     let connection: &Connection = desk.connection;
     flips.iter().try_for_each(|(job, flip)| rolls::keep_flip(connection, job, flip))?;

@@ -1,5 +1,6 @@
 //! What is kept of single jobs.
 
+use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tenko_core::Slug;
@@ -10,6 +11,7 @@ use super::outbox::{self, Row};
 use super::rolls::json;
 use super::writer::Desk;
 use crate::live::{Entry, Kept};
+use crate::stored::woken_at;
 
 pub(super) const FIND: &str =
     "select s.state, s.declaration, s.wake_at from jobs j join states s on s.job = j.id
@@ -56,11 +58,12 @@ fn text(value: ValueRef<'_>) -> Option<ValueRef<'_>> {
 }
 
 /// Keeps this of a job from now on, writing no more than what is another.
-pub(super) fn keep(desk: &mut Desk<'_>, kept: Kept) -> rusqlite::Result<()> {
+pub(super) fn keep(desk: &mut Desk<'_>, kept: Kept, now: Timestamp) -> rusqlite::Result<()> {
     let Kept { job, entry, wake_at } = kept;
-    let new = Stored { entry, wake_at: wake_at.map(rounded_up) };
     let id = desk.known.job_id(desk.connection, &job)?;
     let old = desk.known.take_job(desk.connection, &job)?;
+    let wake_at = woken_at(old.wake_at, wake_at.map(rounded_up), now.as_millisecond());
+    let new = Stored { entry, wake_at };
     keep_row(desk.connection, id, &old, &new)?;
     if old.entry.items != new.entry.items {
         let rows: Vec<Row> = new.entry.items.iter().map(Row::of).collect();

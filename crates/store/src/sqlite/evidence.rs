@@ -14,6 +14,7 @@ use super::columns::{
 };
 use super::error::damaged;
 use super::known::Known;
+use super::stretches::Added;
 use super::writer::Desk;
 use crate::{Appended, News, Unreadable};
 
@@ -26,7 +27,6 @@ const REPORT: &str = "r.report, v.via";
 const REPORTS: &str = "left join reports r on r.seq = e.seq left join via v on v.id = e.via";
 const UNHEARD: &str = "insert into unheard (seq) values (?1)";
 const FIND_JOB: &str = "select id from jobs where slug = ?1";
-const DAY: i64 = 86_400_000;
 
 /// Adds evidence that was received `now`, and that nobody has heard.
 pub(super) fn append(
@@ -41,7 +41,9 @@ pub(super) fn append(
         seq.map(|seq| unheard.execute([seq])).transpose()?;
         Ok(appended(seq))
     };
-    evidence.iter().map(&mut one).collect()
+    let answers = evidence.iter().map(&mut one).collect::<rusqlite::Result<_>>()?;
+    append.finish()?;
+    Ok(answers)
 }
 
 /// Adds evidence that was received `now`, and was heard.
@@ -51,7 +53,10 @@ pub(super) fn append_heard(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Appended>> {
     let mut append = Append::prepare(desk.connection, now)?;
-    evidence.iter().map(|piece| append.one(desk.known, piece).map(appended)).collect()
+    let one = |piece| append.one(desk.known, piece).map(appended);
+    let answers = evidence.iter().map(one).collect::<rusqlite::Result<_>>()?;
+    append.finish()?;
+    Ok(answers)
 }
 
 /// Prepares what [`append`] needs, so that it is there when the evidence is.
@@ -72,6 +77,8 @@ struct Append<'c> {
     find: CachedStatement<'c>,
     insert: CachedStatement<'c>,
     report: CachedStatement<'c>,
+    keep_added: CachedStatement<'c>,
+    added: Added,
 }
 
 impl<'c> Append<'c> {
@@ -87,6 +94,8 @@ impl<'c> Append<'c> {
             find: connection.prepare_cached(find)?,
             insert: connection.prepare_cached(insert)?,
             report: connection.prepare_cached("insert into reports (seq, report) values (?1, ?2)")?,
+            keep_added: Added::prepare(connection)?,
+            added: Added::default(),
         })
     }
 
@@ -101,10 +110,16 @@ impl<'c> Append<'c> {
         let via = piece.report.via.as_ref().map(|via| known.via_id(self.connection, via)).transpose()?;
         let at = piece.at.as_millisecond();
         let seq = self.insert.insert(params![job, high, low, kind, at, self.now - at, said, via])?;
+        self.added.note(seq, at);
         if let Some(report) = pack(&piece.report)? {
             self.report.execute(params![seq, report])?;
         }
         Ok(Some(seq))
+    }
+
+    /// Nothing finds by its time what was added before this is done.
+    fn finish(mut self) -> rusqlite::Result<()> {
+        self.added.keep(&mut self.keep_added)
     }
 }
 
@@ -150,6 +165,25 @@ pub(super) fn news(connection: &Connection, since: i64) -> rusqlite::Result<News
     Ok(news)
 }
 
+/// Finds evidence of a job by when it happened, stretch by stretch. The plus is needed: a column has an affinity, which the
+/// index over an expression has not, and would not be sought in it.
+pub(super) fn of_job_between_sql() -> String {
+    format!(
+        "select {COLUMNS} from jobs j cross join stretches t cross join evidence e left join said s on s.id = e.said
+         where j.slug = ?3 and t.last_at >= ?1 and t.first_at < ?2 and e.seq >> 11 = +t.number and e.job = j.id
+           and e.at >= ?1 and e.at < ?2 order by e.at, e.seq"
+    )
+}
+
+/// Finds evidence by when it happened, stretch by stretch.
+pub(super) fn between_sql() -> String {
+    format!(
+        "select {COLUMNS} from stretches t cross join evidence e cross join jobs j left join said s on s.id = e.said
+         where t.last_at >= ?1 and t.first_at < ?2 and e.seq between t.number << 11 and (t.number << 11) + 2047
+           and e.at >= ?1 and e.at < ?2 and j.id = e.job order by e.at, e.seq"
+    )
+}
+
 /// Evidence that happened in `from..to`, sorted, without reports. What can't be understood is left out: `news` tells
 /// of it.
 pub(super) fn between(
@@ -158,26 +192,11 @@ pub(super) fn between(
     from: Timestamp,
     to: Timestamp,
 ) -> rusqlite::Result<Vec<Evidence>> {
-    let of_job = if job.is_some() { "j.slug = ?5" } else { "?5 is null" };
-    // The jobs first, so that the index by job and day serves for all of them, too.
-    let sql = format!(
-        "select {COLUMNS} from jobs j cross join evidence e left join said s on s.id = e.said
-         where {of_job} and e.job = j.id and e.at / {DAY} between ?1 and ?2 and e.at >= ?3 and e.at < ?4
-         order by e.at, e.seq"
-    );
     let (from, to) = (rounded_up(from), rounded_up(to));
-    pieces(connection, &sql, params![from / DAY, to / DAY, from, to, job.map(Slug::as_str)])
-}
-
-/// When the oldest evidence happened. By the index: first the day, then the piece.
-pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = format!(
-        "with first as (
-             select min((select min(e.at / {DAY}) from evidence e where e.job = j.id)) as day from jobs j)
-         select min(e.at) from first, jobs j cross join evidence e where e.job = j.id and e.at / {DAY} = first.day"
-    );
-    let found: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
-    found.map(moment).transpose()
+    match job {
+        Some(job) => pieces(connection, &of_job_between_sql(), params![from, to, job.as_str()]),
+        None => pieces(connection, &between_sql(), [from, to]),
+    }
 }
 
 fn pieces(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Evidence>> {

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{addresses, entries, evidence, outbox};
+use super::{addresses, entries, evidence, outbox, schema, stretches};
 
 fn plan(connection: &Connection, sql: &str) -> String {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
@@ -13,8 +13,7 @@ fn plan(connection: &Connection, sql: &str) -> String {
 #[test]
 fn fault_23_what_servers_look_for_is_found_by_indexes() {
     let connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(include_str!("schema/1.sql")).unwrap();
-    connection.execute_batch(include_str!("schema/2.sql")).unwrap();
+    schema::MIGRATIONS.iter().for_each(|step| connection.execute_batch(step).unwrap());
     let claimable = outbox::claimable();
     let (ready, next, unheard) = (outbox::ready(), outbox::next(), evidence::unheard_sql());
     let of_job = outbox::stored_of_job();
@@ -37,6 +36,27 @@ fn fault_23_what_servers_look_for_is_found_by_indexes() {
         ("an address", addresses::ADDRESS_OF),
     ] {
         told += &format!("# {name}\n{}\n", plan(&connection, sql));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn fault_23_evidence_of_a_time_is_found_by_stretches() {
+    let connection = Connection::open_in_memory().unwrap();
+    schema::MIGRATIONS.iter().for_each(|step| connection.execute_batch(step).unwrap());
+    let mut told = String::new();
+    for (name, sql) in [
+        ("of a job", evidence::of_job_between_sql()),
+        ("of all jobs", evidence::between_sql()),
+        ("the oldest", stretches::OLDEST.into()),
+        ("stretches with old evidence", stretches::AGED.into()),
+        ("old reports", stretches::remove_sql("reports")),
+        ("old evidence that nobody heard", stretches::remove_sql("unheard")),
+        ("old evidence", stretches::remove_sql("evidence")),
+        ("an empty stretch", stretches::EMPTIED.into()),
+        ("the bounds of a stretch", stretches::NARROW.into()),
+    ] {
+        told += &format!("# {name}\n{}\n", plan(&connection, &sql));
     }
     insta::assert_snapshot!(told);
 }

@@ -17,11 +17,12 @@ use super::error::damaged;
 use super::evidence::{self, job_id};
 use super::nodes;
 use super::outbox::{self, Row};
+use super::stretches;
 use super::writer::Desk;
 use crate::{Commit, Facts, Snapshot};
 
 /// How many rows of a table one transaction of pruning removes, so that nobody waits for long.
-const PRUNED_AT_ONCE: i64 = 1_000;
+const PRUNED_AT_ONCE: usize = 1_000;
 const FLIP: &str = "insert into flips (job, at, flip) values (?1, ?2, ?3)";
 const MISSED: &str = "insert into missed (job, at, missed) values (?1, ?2, ?3)";
 
@@ -235,15 +236,17 @@ fn newest<T: DeserializeOwned>(
 /// Removes some of what is older than `before`; says how many pieces of evidence and facts that was.
 pub(super) fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
     let before = before.as_millisecond();
-    let some = |table: &str, which: &str| {
-        let sql = format!(
-            "delete from {table} where seq in (select seq from {which} where at < ?1 order by seq limit ?2)"
-        );
-        connection.prepare_cached(&sql)?.execute(params![before, PRUNED_AT_ONCE])
-    };
-    // These first: afterwards nothing tells which evidence they were of.
-    some("reports", "evidence")?;
-    some("unheard", "evidence")?;
-    let removed = some("evidence", "evidence")? + some("flips", "flips")? + some("missed", "missed")?;
+    let mut removed = stretches::prune(connection, before, PRUNED_AT_ONCE)?;
+    // Facts are read through to find old ones, which is done when there is no old evidence left.
+    if removed == 0 {
+        removed = prune_facts(connection, "flips", before)? + prune_facts(connection, "missed", before)?;
+    }
     Ok(removed as u64)
+}
+
+fn prune_facts(connection: &Connection, table: &str, before: i64) -> rusqlite::Result<usize> {
+    let sql = format!(
+        "delete from {table} where seq in (select seq from {table} where at < ?1 order by seq limit ?2)"
+    );
+    connection.prepare_cached(&sql)?.execute(params![before, PRUNED_AT_ONCE as i64])
 }

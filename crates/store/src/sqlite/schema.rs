@@ -18,7 +18,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const LOG_BYTES: i64 = 16 << 20;
 
 /// What brings a file from one version to the next. Only ever added to.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// The version that this Tenko writes.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 

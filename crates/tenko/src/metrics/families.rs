@@ -6,7 +6,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use crate::server::status::Histogram;
+use crate::server::status::{Histogram, Scale};
 
 type Done = Result<(), Error>;
 type NoExemplar<'a> = Option<&'a prometheus_client::metrics::exemplar::Exemplar<NoLabelSet, f64>>;
@@ -60,17 +60,22 @@ impl Families<'_> {
     }
 
     /// How many lengths of time were how long.
-    pub(super) fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> Done {
+    pub(super) fn histogram<S: Scale>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        histogram: &Histogram<S>,
+    ) -> Done {
         let (at_most, all) = (histogram.at_most(), histogram.count());
         let mut before = 0;
         let mut buckets: Vec<(f64, u64)> = Vec::with_capacity(at_most.len() + 1);
-        for (bound, count) in Histogram::BOUNDS.into_iter().zip(at_most) {
+        for (bound, count) in S::BOUNDS.into_iter().zip(at_most) {
             buckets.push((bound, count.saturating_sub(before)));
             before = before.max(count);
         }
         buckets.push((f64::INFINITY, all.saturating_sub(before)));
-        let mut encoder =
-            self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        let mut encoder = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         encoder.encode_histogram::<NoLabelSet>(histogram.sum(), all.max(before), &buckets, None)
     }
 

@@ -37,7 +37,7 @@ impl Collector for Page {
 
 impl Page {
     fn jobs(&self, families: &mut Families<'_>) -> Result<(), Error> {
-        let census = self.told.status.jobs();
+        let census = self.told.status.census().jobs;
         let verdicts =
             [Verdict::New, Verdict::Up, Verdict::Late, Verdict::Down, Verdict::Paused, Verdict::Unknown];
         let names = verdicts.map(|verdict| (verdict, verdict.to_string()));
@@ -79,8 +79,9 @@ impl Page {
         let refused = refused.map(|(reason, counter)| ([("reason", reason)], counter.get()));
         families.counters("pings_refused", "Pings that were not stored, and why", refused)?;
         families.gauge("queue_length", "Pings that wait to be stored", None, float(status.waiting.get()))?;
-        families.counter("batches", "Transactions in which pings were stored", status.batches.get())?;
-        families.histogram("commit", "How long such a transaction took", &status.commits)
+        let (sizes, commits) = (&status.batch_sizes, &status.commits);
+        families.histogram("batch_pings", "Pings that were stored in one transaction", None, sizes)?;
+        families.histogram("commit", "How long such a transaction took", Some(&Unit::Seconds), commits)
     }
 
     fn notices(&self, families: &mut Families<'_>) -> Result<(), Error> {
@@ -88,7 +89,21 @@ impl Page {
         families.counter("flips", "Changes of verdict that were decided here", status.flips.get())?;
         let unjudged = "Times that a job could not be judged because of a mistake in Tenko";
         families.counter("unjudged", unjudged, status.unjudged.get())?;
-        families.histogram("notice_lag", "How long notices waited to be accepted", &status.notice_lag)?;
+        let lag = &status.notice_lag;
+        families.histogram(
+            "notice_lag",
+            "How long notices waited to be accepted",
+            Some(&Unit::Seconds),
+            lag,
+        )?;
+        let dead = status.census().dead;
+        let dead = dead.iter().map(|(channel, count)| ([("channel", channel.as_str())], float(*count)));
+        families.gauges(
+            "notices_dead",
+            "Notices that could not be delivered, until they are removed",
+            None,
+            dead,
+        )?;
         let channels = status.channels();
         let results = channels.iter().flat_map(|(name, told)| {
             let results =

@@ -1,17 +1,18 @@
 //! How many jobs there are, by verdict: counted now and then, page by page, and never so often that it costs much.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tenko_core::judge::look;
+use tenko_core::outbox::Item;
 use tenko_core::{Slug, Verdict};
 use tenko_store::StoreError;
 use tenko_store::live::Entry;
 
 use super::desk::{Desk, Stopwatch};
 use super::engine::EngineError;
+use super::status::Census;
 
 /// So many jobs are read at once.
 const MOST: usize = 500;
@@ -32,15 +33,18 @@ pub(super) async fn count(desk: Arc<Desk>) -> Result<Infallible, EngineError> {
     }
 }
 
-async fn take(desk: &Desk) -> Result<BTreeMap<Verdict, u64>, StoreError> {
-    let mut census = BTreeMap::new();
+async fn take(desk: &Desk) -> Result<Census, StoreError> {
+    let mut census = Census::default();
     let mut after: Option<Slug> = None;
     loop {
         let names = desk.live().names(after.as_ref(), MOST).await?;
         let Some(last) = names.last().cloned() else { return Ok(census) };
         for (slug, entry) in names.iter().zip(desk.live().entries(&names).await?) {
             if let Some(verdict) = verdict(desk, slug, &entry) {
-                *census.entry(verdict).or_default() += 1;
+                *census.jobs.entry(verdict).or_default() += 1;
+            }
+            for dead in entry.items.into_iter().filter(Item::is_dead) {
+                *census.dead.entry(dead.notice.channel).or_default() += 1;
             }
         }
         after = Some(last);

@@ -1,6 +1,8 @@
 //! What a server can tell of itself at any time without asking anybody: for readiness and metrics.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +23,8 @@ pub struct Status {
     pub unknown: Counter,
     /// Pings that wait to be stored.
     pub waiting: Counter,
-    /// Batches of pings that were stored.
-    pub batches: Counter,
+    /// How many pings were in a batch.
+    pub batch_sizes: Histogram<Sizes>,
     /// How long a batch took to be stored, in seconds.
     pub commits: Histogram,
     /// Flips that were decided here.
@@ -35,7 +37,16 @@ pub struct Status {
     looked: Moment,
     swept: Moment,
     channels: Mutex<BTreeMap<ChannelName, Told>>,
-    census: Mutex<BTreeMap<Verdict, u64>>,
+    census: Mutex<Census>,
+}
+
+/// What was found when all jobs were counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// How many jobs there are, by verdict.
+    pub jobs: BTreeMap<Verdict, u64>,
+    /// How many notices could not be delivered, by channel.
+    pub dead: BTreeMap<ChannelName, u64>,
 }
 
 /// What a channel was told.
@@ -85,8 +96,9 @@ impl Status {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many jobs there are by verdict, as they were counted last; empty before they were counted for the first time.
-    pub fn jobs(&self) -> BTreeMap<Verdict, u64> {
+    /// How many jobs there are by verdict and what of them could not be told, as it was counted last; empty before that was
+    /// done for the first time.
+    pub fn census(&self) -> Census {
         self.census.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -110,7 +122,7 @@ impl Status {
         sum.given_up += told.given_up;
     }
 
-    pub(super) fn counted(&self, census: BTreeMap<Verdict, u64>) {
+    pub(super) fn counted(&self, census: Census) {
         *self.census.lock().unwrap_or_else(PoisonError::into_inner) = census;
     }
 }
@@ -154,21 +166,51 @@ impl Moment {
     }
 }
 
-/// How many lengths of time were at most so long.
-#[derive(Debug, Default)]
-pub struct Histogram {
-    counts: [AtomicU64; Self::BOUNDS.len()],
-    more: AtomicU64,
-    micros: AtomicU64,
+/// The bounds of a histogram, and what is between them.
+pub trait Scale: Debug {
+    /// The upper bounds of the buckets, in its unit.
+    const BOUNDS: [f64; BUCKETS];
 }
 
-impl Histogram {
-    /// The upper bounds of its buckets, in seconds.
-    pub const BOUNDS: [f64; 16] =
-        [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0];
+const BUCKETS: usize = 16;
 
-    /// How many lengths were at most as long as each bound, in the order of [`BOUNDS`](Self::BOUNDS).
-    pub fn at_most(&self) -> [u64; Self::BOUNDS.len()] {
+/// Lengths of time, in seconds.
+#[derive(Debug)]
+pub struct Lengths;
+
+/// Numbers of things.
+#[derive(Debug)]
+pub struct Sizes;
+
+impl Scale for Lengths {
+    const BOUNDS: [f64; BUCKETS] =
+        [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0];
+}
+
+impl Scale for Sizes {
+    const BOUNDS: [f64; BUCKETS] =
+        [1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0];
+}
+
+/// How many values were at most so large.
+#[derive(Debug)]
+pub struct Histogram<S: Scale = Lengths> {
+    counts: [AtomicU64; BUCKETS],
+    more: AtomicU64,
+    millionths: AtomicU64,
+    scale: PhantomData<S>,
+}
+
+impl<S: Scale> Default for Histogram<S> {
+    fn default() -> Self {
+        let (counts, more, millionths) = Default::default();
+        Self { counts, more, millionths, scale: PhantomData }
+    }
+}
+
+impl<S: Scale> Histogram<S> {
+    /// How many values were at most as large as each bound, in the order of [`Scale::BOUNDS`].
+    pub fn at_most(&self) -> [u64; BUCKETS] {
         let mut sum = 0;
         self.counts.each_ref().map(|count| {
             sum += count.load(Ordering::Relaxed);
@@ -182,17 +224,28 @@ impl Histogram {
         upto_last + self.more.load(Ordering::Relaxed)
     }
 
-    /// How long all of them are together, in seconds.
+    /// All of them together.
     pub fn sum(&self) -> f64 {
-        Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64()
+        // Millionths of seconds are lengths, too, and are counted without loss.
+        Duration::from_micros(self.millionths.load(Ordering::Relaxed)).as_secs_f64()
     }
 
-    pub(super) fn note(&self, length: Duration) {
-        let seconds = length.as_secs_f64();
-        let bucket = Self::BOUNDS.iter().position(|bound| seconds <= *bound);
+    fn add(&self, value: f64, millionths: u64) {
+        let bucket = S::BOUNDS.iter().position(|bound| value <= *bound);
         bucket.map_or(&self.more, |bucket| &self.counts[bucket]).fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(length.as_micros()).unwrap_or(u64::MAX);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.millionths.fetch_add(millionths, Ordering::Relaxed);
+    }
+}
+
+impl Histogram<Lengths> {
+    pub(super) fn note(&self, length: Duration) {
+        self.add(length.as_secs_f64(), u64::try_from(length.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+impl Histogram<Sizes> {
+    pub(super) fn note(&self, size: u32) {
+        self.add(size.into(), u64::from(size) * 1_000_000);
     }
 }
 
@@ -202,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_length_counts_in_every_bucket_that_is_not_shorter() {
-        let histogram = Histogram::default();
+        let histogram = Histogram::<Lengths>::default();
         histogram.note(Duration::from_millis(3));
         histogram.note(Duration::from_secs(4000));
         assert_eq!(histogram.at_most()[..5], [0, 0, 0, 1, 1]);

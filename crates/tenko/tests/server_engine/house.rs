@@ -68,8 +68,8 @@ async fn jobs_are_counted_by_verdict() {
     store.append(&[ended]).await.unwrap();
     world.serve().await.engine.stop().await;
     let served = world.serve().await;
-    until("they are counted", async || !served.engine.status().jobs().is_empty()).await;
-    let jobs: Vec<_> = served.engine.status().jobs().into_iter().collect();
+    until("they are counted", async || !served.engine.status().census().jobs.is_empty()).await;
+    let jobs: Vec<_> = served.engine.status().census().jobs.into_iter().collect();
     assert_eq!(jobs, [(Verdict::New, 1), (Verdict::Up, 1)]);
     served.engine.stop().await;
 }

@@ -109,7 +109,7 @@ impl Collector {
         let (status, count) = (&self.desk.status, answers.len() as u64);
         status.waiting.take(count);
         self.line.done(batch.bytes);
-        status.batches.add(1);
+        status.batch_sizes.note(u32::try_from(count).unwrap_or(u32::MAX));
         status.commits.note(batch.watch.read());
         match result {
             Ok(fates) => self.acknowledge(batch, &fates, answers),
