@@ -39,7 +39,7 @@ fn add_one_or_let_go(case: Case, chance: usize) -> Decided {
         }
         let mut next = state(0);
         next.fold.bad = counted;
-        entry.state = (counted > 0 || chance % 2 == 0).then_some(next);
+        entry.state = (counted > 0 || chance.is_multiple_of(2)).then_some(next);
         Kept { job, entry, wake_at: None }
     });
     Decided { kept: kept.collect(), ..Decided::default() }
