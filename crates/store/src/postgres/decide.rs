@@ -21,6 +21,7 @@ use super::states::{States, note};
 use super::work::Work;
 use crate::Appended;
 use crate::live::{By, Case, Decide, Decided, Entry, Kept, Wanted, ask};
+use crate::stored::woken_at;
 
 /// What is asked for.
 pub(super) struct Question<'a> {
@@ -210,7 +211,7 @@ impl Writing<'_> {
             let row = self.locked.rows.get(&job).ok_or_else(|| damaged("a job is not locked"))?;
             let said = entry.declaration.as_ref().map(|said| note(&mut changes.texts, said)).transpose()?;
             let state = entry.state.as_ref().map(serde_json::to_string).transpose().map_err(damaged)?;
-            let wakes = wake_at.map(rounded_up);
+            let wakes = woken_at(row.wake_at, wake_at.map(rounded_up), self.now.as_millisecond());
             changes.wakes_earlier |=
                 wakes.is_some_and(|wakes| row.wake_at.is_none_or(|before| wakes < before));
             if state != row.state || said != row.declaration || wakes != row.wake_at {
