@@ -42,9 +42,9 @@ impl Live for PostgresStore {
         decided.map(|answer| answer.appended).map_err(|refused| self.refuse(refused))
     }
 
-    /// They are written beside each other: while one waits for the disk, others wait for answers.
+    /// While one waits for the disk, another is on its way. More would make each of them smaller.
     fn at_once(&self) -> usize {
-        3
+        2
     }
 
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {
