@@ -22,6 +22,9 @@ const BATCH: usize = 2_000;
 /// How many of the jobs become due while the server runs.
 const DUE: usize = 1_000;
 const IDLE: Duration = Duration::from_secs(20);
+/// After its start a server looks at all jobs once, and counts them. It is done when it does next to nothing for so long.
+const QUIET: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(300);
 const HOW_MANY: &str = "TENKO_BENCH_JOBS";
 
 pub(super) fn measure() -> Result<()> {
@@ -35,6 +38,8 @@ pub(super) fn measure() -> Result<()> {
         "store",
         "filled",
         "start to first 200",
+        "until all were looked at",
+        "CPU for that",
         "memory, idle",
         "CPU, idle",
         "to claim 1,000 due",
@@ -54,8 +59,7 @@ fn one(place: &Path, database: &Database, count: usize) -> Result<Vec<String>> {
     })?;
     let filled = begun.elapsed();
     let server = Server::tenko(place, &database.url, "")?;
-    // What it does once after its start is not what it does while nothing happens.
-    thread::sleep(IDLE);
+    let (settled, worked) = settle(&server)?;
     let before = server.cpu()?;
     thread::sleep(IDLE);
     let busy = (server.cpu()? - before).as_secs_f64() / IDLE.as_secs_f64();
@@ -65,11 +69,31 @@ fn one(place: &Path, database: &Database, count: usize) -> Result<Vec<String>> {
         database.name.to_owned(),
         table::time(filled),
         table::time(server.started_within),
+        table::time(settled),
+        table::time(worked),
         table::mebibytes(memory),
         format!("{:.1} %", busy * 100.0),
         table::time(claimed),
         bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.0} B", bytes as f64 / count as f64)),
     ])
+}
+
+/// How long a server that has just started is busy, and how long its processor was.
+fn settle(server: &Server) -> Result<(Duration, Duration)> {
+    let begun = Instant::now();
+    let (mut before, mut busy_until) = (server.cpu()?, Duration::ZERO);
+    while begun.elapsed() - busy_until < QUIET {
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("it is still busy after {PATIENCE:?}").into());
+        }
+        thread::sleep(Duration::from_millis(500));
+        let now = server.cpu()?;
+        if now - before > Duration::from_millis(25) {
+            busy_until = begun.elapsed();
+        }
+        before = now;
+    }
+    Ok((busy_until, before))
 }
 
 /// How long it takes to find the first jobs that are due in the next day, as a pass over deadlines does.
