@@ -140,6 +140,17 @@ static SERVER: &[Key] = &[
         "How many of one address, trusted proxies apart. Default: 1000.",
     ),
     key(
+        "header_timeout",
+        Form::Duration,
+        "How long a client may take for the first lines of a request, and for the TLS handshake. Default: 10s.",
+    ),
+    key("body_timeout", Form::Duration, "How long it may take for a body. Default: 30s."),
+    key(
+        "idle_timeout",
+        Form::Duration,
+        "For how long a connection is kept on which nothing is asked. Default: 60s.",
+    ),
+    key(
         "rate_limit",
         Form::Number(1, MOST_PINGS),
         "How many pings a minute are accepted for one job. Default: any number.",

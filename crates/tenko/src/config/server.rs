@@ -40,6 +40,12 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// How many of one address, those of trusted proxies apart.
     pub max_connections_per_address: usize,
+    /// How long a client may take for the first lines of a request, and for the TLS handshake.
+    pub header_timeout: Duration,
+    /// How long it may take for a body.
+    pub body_timeout: Duration,
+    /// For how long a connection is kept on which nothing is asked.
+    pub idle_timeout: Duration,
     /// How many pings a minute are accepted for one job; any number, if `None`.
     pub rate_limit: Option<u32>,
     /// How many jobs may exist because pings created them.
@@ -116,6 +122,9 @@ impl Default for ServerOptions {
             tls: None,
             max_connections: 10_000,
             max_connections_per_address: 1000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
             rate_limit: None,
             created_jobs_limit: 10_000,
             shutdown_timeout: Duration::from_secs(30),

@@ -215,7 +215,13 @@ fn options(server: &ServerOptions) -> Options {
         trusted: server.trusted_proxies.iter().filter_map(|prefix| prefix.to_string().parse().ok()).collect(),
         ping_at_root: server.ping_at_root,
         body_limit: server.body_limit,
-        times: Times { drain: server.shutdown_timeout, ..usual.times },
+        times: Times {
+            header: server.header_timeout,
+            body: server.body_timeout,
+            idle: server.idle_timeout,
+            drain: server.shutdown_timeout,
+            ..usual.times
+        },
         limits: Limits {
             connections: server.max_connections,
             connections_per_address: server.max_connections_per_address,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use toml::de::DeTable;
@@ -48,12 +49,17 @@ pub(in crate::config) fn server(
         created_jobs_limit: read::number(table, "created_jobs_limit", 0, MOST_CREATED)
             .and_then(|most| usize::try_from(most).ok())
             .unwrap_or(default.created_jobs_limit),
-        shutdown_timeout: reading
-            .duration(table, "shutdown_timeout")
-            .map_or(default.shutdown_timeout, SignedDuration::unsigned_abs),
+        header_timeout: time(reading, table, "header_timeout").unwrap_or(default.header_timeout),
+        body_timeout: time(reading, table, "body_timeout").unwrap_or(default.body_timeout),
+        idle_timeout: time(reading, table, "idle_timeout").unwrap_or(default.idle_timeout),
+        shutdown_timeout: time(reading, table, "shutdown_timeout").unwrap_or(default.shutdown_timeout),
         mail: mail(reading, table),
         metrics: metrics(reading, table, references),
     }
+}
+
+fn time(reading: &mut Reading<'_>, table: &DeTable<'_>, key: &'static str) -> Option<Duration> {
+    reading.duration(table, key).map(SignedDuration::unsigned_abs)
 }
 
 fn understood<T>(

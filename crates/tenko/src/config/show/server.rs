@@ -61,8 +61,15 @@ impl Page<'_> {
             self.pair("rate_limit", i64::from(limit));
         }
         self.pair("created_jobs_limit", number(server.created_jobs_limit));
-        let limit = SignedDuration::try_from(server.shutdown_timeout).unwrap_or(SignedDuration::MAX);
-        self.pair("shutdown_timeout", format!("{limit:#}"));
+        for (key, limit) in [
+            ("header_timeout", server.header_timeout),
+            ("body_timeout", server.body_timeout),
+            ("idle_timeout", server.idle_timeout),
+            ("shutdown_timeout", server.shutdown_timeout),
+        ] {
+            let limit = SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
+            self.pair(key, format!("{limit:#}"));
+        }
     }
 
     fn metrics(&mut self, metrics: Option<&MetricsOptions>) {
