@@ -194,8 +194,8 @@ pub enum By {
 #[async_trait]
 pub trait Live: Store + Debug {
     /// Decides about jobs in one transaction, and returns when it is on disk. Whatever goes wrong, all of it is there or
-    /// nothing. `now` is when evidence counts as received, unless it is said later ([`Wanted::Latest`]). Says of each piece of evidence whether it was added. Roll calls
-    /// under way lose if anything is kept of a job.
+    /// nothing. `now` is when evidence counts as received, unless it is said later ([`Wanted::Latest`]). Says of each piece
+    /// of evidence whether it was added. Roll calls under way lose if anything is kept of a job.
     ///
     /// # Errors
     /// As for any store; [`ErrorKind::Unfit`](crate::ErrorKind::Unfit) if `by` is a node that does not attend (any more);

@@ -34,16 +34,8 @@ pub(super) fn append(
     evidence: &[Evidence],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Appended>> {
-    let mut append = Append::prepare(desk.connection, now)?;
     let mut unheard = desk.connection.prepare_cached(UNHEARD)?;
-    let mut one = |piece| {
-        let seq = append.one(desk.known, piece)?;
-        seq.map(|seq| unheard.execute([seq])).transpose()?;
-        Ok(appended(seq))
-    };
-    let answers = evidence.iter().map(&mut one).collect::<rusqlite::Result<_>>()?;
-    append.finish()?;
-    Ok(answers)
+    append_each(desk, evidence, now, |seq| unheard.execute([seq]).map(drop))
 }
 
 /// Adds evidence that was received `now`, and was heard.
@@ -52,8 +44,22 @@ pub(super) fn append_heard(
     evidence: &[Evidence],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Appended>> {
+    append_each(desk, evidence, now, |_| Ok(()))
+}
+
+/// Adds evidence, and does something with the number of each piece that is new.
+fn append_each(
+    desk: &mut Desk<'_>,
+    evidence: &[Evidence],
+    now: Timestamp,
+    mut also: impl FnMut(i64) -> rusqlite::Result<()>,
+) -> rusqlite::Result<Vec<Appended>> {
     let mut append = Append::prepare(desk.connection, now)?;
-    let one = |piece| append.one(desk.known, piece).map(appended);
+    let one = |piece| {
+        let seq = append.one(desk.known, piece)?;
+        seq.map(&mut also).transpose()?;
+        Ok(seq.map_or(Appended::Known, |_| Appended::Added))
+    };
     let answers = evidence.iter().map(one).collect::<rusqlite::Result<_>>()?;
     append.finish()?;
     Ok(answers)
@@ -65,10 +71,6 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached(FIND_JOB)?;
     connection.prepare_cached(UNHEARD)?;
     Ok(())
-}
-
-fn appended(seq: Option<i64>) -> Appended {
-    seq.map_or(Appended::Known, |_| Appended::Added)
 }
 
 struct Append<'c> {

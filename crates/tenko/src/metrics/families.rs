@@ -59,7 +59,7 @@ impl Families<'_> {
         Ok(())
     }
 
-    /// How many lengths of time were how long.
+    /// How many values were how large.
     pub(super) fn histogram<S: Scale>(
         &mut self,
         name: &str,

@@ -66,12 +66,16 @@ impl Drop for Collector {
 }
 
 /// What one transaction is about, taken out of the line when the store gets to it, and the same if it is tried again.
-#[derive(Debug, Default)]
-struct Taken(OnceLock<Arc<Batch>>);
+#[derive(Debug)]
+struct Taken {
+    line: Arc<Line>,
+    desk: Arc<Desk>,
+    batch: OnceLock<Batch>,
+}
 
 impl Taken {
-    fn from(&self, line: &Line, desk: &Desk) -> &Arc<Batch> {
-        self.0.get_or_init(|| Arc::new(Batch::of(line.take(MOST), desk)))
+    fn batch(&self) -> &Batch {
+        self.batch.get_or_init(|| Batch::of(self.line.take(MOST), &self.desk))
     }
 }
 
@@ -98,10 +102,11 @@ impl Collector {
     }
 
     async fn store(&self) {
-        let taken = Arc::<Taken>::default();
+        let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
+        let taken = Arc::new(Taken { line, desk, batch: OnceLock::new() });
         let result = self.decide(&taken).await;
         // If the store did not even begin, whoever waits is told so.
-        let batch = taken.from(&self.line, &self.desk);
+        let batch = taken.batch();
         let answers = std::mem::take(&mut *batch.answers.lock().unwrap_or_else(PoisonError::into_inner));
         if answers.is_empty() {
             return;
@@ -121,29 +126,22 @@ impl Collector {
     }
 
     async fn decide(&self, taken: &Arc<Taken>) -> Result<Vec<Fate>, StoreError> {
-        let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
-        let naming = {
-            let taken = Arc::clone(taken);
-            Naming::new(move || {
-                let batch = taken.from(&line, &desk);
-                (batch.jobs(), batch.at)
-            })
-        };
-        let (line, desk) = (Arc::clone(&self.line), Arc::clone(&self.desk));
-        let (mine, created) = (Arc::clone(taken), Arc::clone(&self.created));
+        let named = Arc::clone(taken);
+        let naming = Naming::new(move || (named.batch().jobs(), named.batch().at));
+        let (heard, created) = (Arc::clone(taken), Arc::clone(&self.created));
         let work = move |sitting: &mut Sitting, case: Case| {
-            let batch = mine.from(&line, &desk);
+            let batch = heard.batch();
             sitting.grounds.now = batch.at;
             batch.hear(sitting, case, &created)
         };
         let done = self.desk.decide(Wanted::Latest(naming), work).await?;
-        self.keep_swallowed(taken.from(&self.line, &self.desk), &done).await?;
+        self.keep_swallowed(taken, &done).await?;
         Ok(done.found)
     }
 
     /// An id that was used long ago, and is not among the runs that are known any more, makes a ping look like one that is
     /// stored already. It counted for its job; now it is stored as a run of its own.
-    async fn keep_swallowed(&self, batch: &Arc<Batch>, done: &Done<Vec<Fate>>) -> Result<(), StoreError> {
+    async fn keep_swallowed(&self, taken: &Arc<Taken>, done: &Done<Vec<Fate>>) -> Result<(), StoreError> {
         let is_known = |piece| done.appended.get(piece) == Some(&Appended::Known);
         let found = done.found.iter().enumerate();
         let swallowed: Vec<(usize, Kind)> = found
@@ -153,10 +151,10 @@ impl Collector {
         if swallowed.is_empty() {
             return Ok(());
         }
-        let batch = Arc::clone(batch);
+        let taken = Arc::clone(taken);
         let again = move |sitting: &mut Sitting, _: Case| {
             for (ping, kind) in &swallowed {
-                sitting.keep_as_its_own(&batch.pings[*ping], *kind);
+                sitting.keep_as_its_own(&taken.batch().pings[*ping], *kind);
             }
         };
         self.desk.decide(Wanted::Jobs(Vec::new()), again).await.map(|_| ())
