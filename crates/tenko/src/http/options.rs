@@ -29,6 +29,8 @@ pub struct Options {
     /// How often one job may be pinged, if that is limited.
     pub rate: Option<RateLimit>,
 }
+    /// How often all jobs together may be pinged by one key, if that is limited.
+    pub key_rate: Option<RateLimit>,
 
 impl Default for Options {
     fn default() -> Self {
@@ -43,6 +45,7 @@ impl Default for Options {
             limits: Limits::default(),
             rate: None,
         }
+            key_rate: None,
     }
 }
 
@@ -99,11 +102,18 @@ impl Default for Limits {
     }
 }
 
-/// How often one job may be pinged.
+/// How often one job may be pinged, or any job by one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Pings a minute, in the long run.
     pub per_minute: u32,
     /// Pings at once.
     pub burst: u32,
+}
+
+impl RateLimit {
+    /// So many pings a minute, of which a tenth may come at once.
+    pub fn evenly(per_minute: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(10) }
+    }
 }

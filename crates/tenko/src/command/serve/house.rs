@@ -237,8 +237,8 @@ fn options(server: &ServerOptions) -> Options {
             connections_per_address: server.max_connections_per_address,
             ..usual.limits
         },
-        // A tenth of a minute's pings may come at once.
-        rate: server.rate_limit.map(|per_minute| RateLimit { per_minute, burst: per_minute.div_ceil(10) }),
+        rate: server.rate_limit.map(RateLimit::evenly),
+        key_rate: server.key_rate_limit.map(RateLimit::evenly),
         ..usual
     }
 }
