@@ -139,6 +139,10 @@ impl Live for Moody {
         Moody::live(self).leave(node, now).await
     }
 
+    async fn attending(&self, now: Timestamp) -> Result<Vec<Node>> {
+        Moody::live(self).attending(now).await
+    }
+
     async fn agenda(&self) -> Result<Agenda> {
         Moody::live(self).agenda().await
     }
