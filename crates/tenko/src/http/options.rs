@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::listen::Listen;
 use super::sender::Prefix;
+use crate::config::ServerOptions;
 
 /// How the HTTP server is to behave.
 #[derive(Clone, Debug)]
@@ -28,9 +29,9 @@ pub struct Options {
     pub limits: Limits,
     /// How often one job may be pinged, if that is limited.
     pub rate: Option<RateLimit>,
-}
     /// How often all jobs together may be pinged by one key, if that is limited.
     pub key_rate: Option<RateLimit>,
+}
 
 impl Default for Options {
     fn default() -> Self {
@@ -44,8 +45,8 @@ impl Default for Options {
             times: Times::default(),
             limits: Limits::default(),
             rate: None,
-        }
             key_rate: None,
+        }
     }
 }
 
@@ -75,10 +76,11 @@ pub struct Times {
 
 impl Default for Times {
     fn default() -> Self {
+        let configured = ServerOptions::default();
         Self {
-            header: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            body: Duration::from_secs(30),
+            header: configured.header_timeout,
+            idle: configured.idle_timeout,
+            body: configured.body_timeout,
             write: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
