@@ -225,6 +225,9 @@ pub trait Live: Store + Debug {
     /// Notes that `node` will not be there any more.
     async fn leave(&self, node: &Node, now: Timestamp) -> Result<()>;
 
+    /// The nodes that attend, in the order of their ids. Changes nothing.
+    async fn attending(&self, now: Timestamp) -> Result<Vec<Node>>;
+
     /// What is to be done next.
     async fn agenda(&self) -> Result<Agenda>;
 

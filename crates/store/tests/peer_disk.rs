@@ -93,6 +93,43 @@ async fn fault_3_a_full_disk_is_said_and_heals() {
     assert_eq!(names_of(&found), names_of(&acknowledged));
 }
 
+/// Appends until the disk is full; says how many batches were acknowledged.
+async fn append_until_full(store: &SqliteStore, acknowledged: &mut Vec<Evidence>) -> usize {
+    for batches in 0.. {
+        let batch: Vec<_> = (0..20).map(|_| evidence("job", Kind::Success, now())).collect();
+        match store.append(&batch).await {
+            Ok(_) => acknowledged.extend(batch),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+                return batches;
+            }
+        }
+    }
+    unreachable!("a disk has an end")
+}
+
+/// The log fills such a disk before it is long enough to be put into the file by itself.
+#[tokio::test]
+#[ignore = "needs root; run by ./test"]
+async fn fault_3_a_log_that_filled_a_small_disk_is_put_into_the_file_as_soon_as_there_is_room() {
+    let disk = Disk::of("4m");
+    let path = disk.path().join("tenko.db");
+    let ballast = disk.path().join("ballast");
+    fs::write(&ballast, vec![0_u8; 1 << 20]).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let mut acknowledged = Vec::new();
+    let before = append_until_full(&store, &mut acknowledged).await;
+    assert!(append_until_full(&store, &mut acknowledged).await < before, "there is no room yet");
+    let log = disk.path().join("tenko.db-wal");
+    assert!(fs::metadata(&log).unwrap().len() < 4 << 20);
+
+    fs::remove_file(&ballast).unwrap();
+    let healed = append_until_full(&store, &mut acknowledged).await;
+    assert!(healed * 2 > before, "only {healed} after {before}: the log still takes the room");
+    let found = store.between(None, Timestamp::MIN, Timestamp::MAX).await.unwrap();
+    assert_eq!(names_of(&found), names_of(&acknowledged));
+}
+
 #[test]
 #[ignore = "needs root; run by ./test"]
 fn fault_3_where_there_is_no_room_at_all_nothing_is_made() {

@@ -13,6 +13,7 @@ mod hearing;
 pub mod intake;
 mod judge;
 mod parts;
+mod pulse;
 mod recent;
 mod retention;
 mod roster;

@@ -44,6 +44,7 @@ macro_rules! live_promises {
             a_roll_call_goes_on_from_what_servers_decided,
             a_tool_makes_roll_calls_lose,
             while_a_node_attends_roll_calls_are_kept_out,
+            who_attends_is_told_to_anybody_who_asks,
             a_node_that_lapsed_keeps_nobody_out,
             a_node_that_does_not_attend_decides_nothing,
             that_nobody_attended_is_a_gap,

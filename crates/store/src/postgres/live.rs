@@ -63,6 +63,10 @@ impl Live for PostgresStore {
         self.connections.write("leave", nodes::Leave { node, now }).await
     }
 
+    async fn attending(&self, now: Timestamp) -> Result<Vec<Node>> {
+        self.connections.look("look who attends", nodes::Attending(now)).await
+    }
+
     async fn agenda(&self) -> Result<Agenda> {
         self.connections.look("look for what is next in", entries::Next).await
     }

@@ -12,7 +12,7 @@ use super::clock::CLOCK;
 use super::columns::{Id, moment};
 use super::evidence::cursor;
 use super::rolls::{raise_version, rest_of, text_of_rest};
-use super::work::Work;
+use super::work::{Look, Work};
 use crate::live::{ATTENDS_FOR, Attendance, Node};
 
 /// Nodes that were not seen for so long are forgotten.
@@ -50,11 +50,29 @@ pub(super) async fn between_roll_calls(connection: &mut PgConnection) -> sqlx::R
 
 /// Says in SQL whether a node attends: by its own clock, and by that of the database.
 pub(super) fn attends(id: Uuid, now: Timestamp) -> String {
+    format!("exists (select from nodes where id = '{id}' and {})", is_there(now))
+}
+
+fn is_there(now: Timestamp) -> String {
     let (now, span) = (now.as_millisecond(), ATTENDS_FOR.as_millis());
-    format!(
-        "exists (select from nodes where id = '{id}' and not gone
-             and abs({now} - seen_at) <= {span} and abs({CLOCK} - noted_at) <= {span})"
-    )
+    format!("not gone and abs({now} - seen_at) <= {span} and abs({CLOCK} - noted_at) <= {span}")
+}
+
+/// Those who attend at a moment, in the order of their ids.
+pub(super) struct Attending(pub(super) Timestamp);
+
+impl Look for Attending {
+    type Seen = Vec<Node>;
+
+    async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Node>> {
+        let sql = format!("select id, name from nodes where {} order by id", is_there(self.0));
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+        let nodes = rows.iter().map(|row| {
+            let Id(id) = row.try_get("id")?;
+            Ok(Node { id, name: row.try_get("name")? })
+        });
+        nodes.collect()
+    }
 }
 
 /// A node as it was seen.

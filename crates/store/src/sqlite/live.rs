@@ -72,6 +72,10 @@ impl Live for SqliteStore {
         self.writer.ask("leave", move |desk| nodes::leave(desk, &node, now)).await
     }
 
+    async fn attending(&self, now: Timestamp) -> Result<Vec<Node>> {
+        self.reading("look who attends", move |connection| nodes::attending(connection, now)).await
+    }
+
     async fn agenda(&self) -> Result<Agenda> {
         self.reading("look for what is next in", |connection| {
             let look = entries::next_look(connection)?.map(moment).transpose()?;

@@ -63,6 +63,14 @@ pub(super) fn anybody(connection: &Connection, now: Timestamp) -> rusqlite::Resu
     Ok(all(connection)?.iter().any(|node| node.attends(now)))
 }
 
+/// Those who attend, in the order of their ids.
+pub(super) fn attending(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Node>> {
+    let there = all(connection)?.into_iter().filter(|node| node.attends(now));
+    let mut nodes: Vec<Node> = there.map(|seen| Node { id: seen.id, name: seen.name }).collect();
+    nodes.sort_by_key(|node| node.id);
+    Ok(nodes)
+}
+
 /// Whether this node attends.
 pub(super) fn attends(desk: &mut Desk<'_>, id: Uuid, now: Timestamp) -> rusqlite::Result<bool> {
     if let Some(at) = desk.known.seen(id) {

@@ -76,7 +76,7 @@ impl Writer {
     pub(super) fn start(file: &Arc<File>, connection: Option<Connection>) -> Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let open = connection.map(|connection| Open::new(file, connection));
-        let pen = Pen { file: Arc::clone(file), open };
+        let pen = Pen { file: Arc::clone(file), open, was_full: false };
         let named = thread::Builder::new().name("sqlite-writer".into());
         let started = named.spawn(move || pen.write_all(work));
         let thread = started.map_err(|source| error::io("start the writer of", file.path(), source))?;
@@ -124,6 +124,8 @@ struct Pen {
     file: Arc<File>,
     /// None after an error that spoiled it, and while the file can only be read.
     open: Option<Open>,
+    /// Whether the disk was full when something was last written.
+    was_full: bool,
 }
 
 /// A connection, to which file, and what is known of what is in it.
@@ -145,6 +147,9 @@ impl Pen {
         while queue.blocking_recv_many(&mut group, GROUP) > 0 {
             gather(&mut queue, &mut group, before);
             before = group.len();
+            if self.was_full {
+                self.empty_log();
+            }
             self.write_group(std::mem::take(&mut group));
             self.shorten_log();
         }
@@ -164,6 +169,17 @@ impl Pen {
         }
     }
 
+    /// Puts the log into the file, however short it is, and gives its room back: on a small disk it may be what filled it.
+    /// That takes less room than the log has, in which what was written again and again lies as often.
+    fn empty_log(&mut self) {
+        // If it can't be opened, whoever wants to write is told why.
+        let Ok(Open { connection, .. }) = self.open() else { return };
+        if let Err(error) = truncate_log(connection) {
+            // It is tried again before the next group.
+            tracing::debug!(%error, path = %self.file.path().display(), "can't empty the log of the store");
+        }
+    }
+
     /// Writes a group in one transaction. If it fails for a reason that need not concern all of it, each piece of work
     /// stands alone, so that one which can't be done does not take the others with it.
     fn write_group(&mut self, mut group: Group) {
@@ -178,6 +194,12 @@ impl Pen {
     }
 
     fn write(&mut self, work: impl FnOnce(&mut Desk<'_>) -> rusqlite::Result<()>) -> Result<()> {
+        let written = self.try_to_write(work);
+        self.was_full = matches!(&written, Err(error) if error.kind() == ErrorKind::Full);
+        written
+    }
+
+    fn try_to_write(&mut self, work: impl FnOnce(&mut Desk<'_>) -> rusqlite::Result<()>) -> Result<()> {
         let Open { connection, known, .. } = self.open()?;
         let written = in_transaction(connection, |connection| {
             known.begin(connection)?;
@@ -202,6 +224,15 @@ impl Pen {
         };
         Ok(self.open.insert(open))
     }
+}
+
+/// Whoever reads from the log, or writes, is not waited for; then what can be done without is done.
+fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
+    let patience: i64 = connection.query_row("pragma busy_timeout", [], |row| row.get(0))?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let truncated = connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+    connection.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
+    truncated
 }
 
 /// Waits a moment for as much as there was the time before: those who were answered together come again together, and

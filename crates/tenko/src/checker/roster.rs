@@ -103,6 +103,7 @@ pub fn members(config: &Config, roll: &Roll, evidence: &[Evidence]) -> Members {
 
 /// A job as the configuration knows it, or as it declared itself, or as it was merely heard of. What its declaration can't mean
 /// is among the warnings.
+#[cfg(feature = "server")]
 pub(crate) fn resolved(
     config: &Config,
     slug: &Slug,

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::Serialize;
 use tenko_core::Slug;
+use tenko_store::live::Node;
 
 use super::addresses;
 use super::check::counted;
@@ -50,19 +51,28 @@ impl Jobs {
             printer::print_json(&Listing { at: known.now, called_at: known.roll.called_at, jobs })?;
         } else {
             printer::print(&view::table(&jobs, known.now))?;
-            remarks(&known);
+            remarks(&known, &attending(&known).await?);
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// The servers that keep the store.
+async fn attending(known: &Known) -> Result<Vec<Node>, CommandError> {
+    match known.store.live() {
+        Some(live) => Ok(live.attending(known.now).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// How old this is, and whether anybody would be told.
-fn remarks(known: &Known) {
-    let called = match known.roll.called_at {
-        Some(at) => format!("roll last called {}", words::distance(at, known.now)),
-        None => "the roll has never been called: tenko check calls it".into(),
+fn remarks(known: &Known, servers: &[Node]) {
+    let kept = match (servers, known.roll.called_at) {
+        ([], Some(at)) => format!("roll last called {}", words::distance(at, known.now)),
+        ([], None) => "the roll has never been called: tenko check calls it".into(),
+        (servers, _) => kept_by(servers),
     };
-    printer::remark(&called);
+    printer::remark(&kept);
     let given_up = known.roll.outbox.dead().count();
     if given_up > 0 {
         let notices = counted(given_up);
@@ -73,4 +83,10 @@ fn remarks(known: &Known) {
         let all = known.jobs.len();
         printer::remark(&format!("nobody is told about {untold} of {all} jobs: name channels in notify"));
     }
+}
+
+fn kept_by(servers: &[Node]) -> String {
+    let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
+    let many = if servers.len() == 1 { "a server keeps" } else { "servers keep" };
+    format!("{many} the store: {}", names.join(", "))
 }

@@ -60,7 +60,7 @@ impl Serve {
                     Told::Reload => self.reload(common, &mut house, &supervisor).await,
                 },
                 error = house.failed() => return Err(error),
-                () = supervisor.turn() => supervisor.feed(house.ready()),
+                () = supervisor.turn() => supervisor.feed(house.alive().await, house.ready()),
             }
         }
         supervisor.stopping();

@@ -156,6 +156,11 @@ static SERVER: &[Key] = &[
         "How many pings a minute are accepted for one job. Default: any number.",
     ),
     key(
+        "key_rate_limit",
+        Form::Number(1, MOST_PINGS),
+        "How many pings a minute are accepted for all jobs together under one ping key. Default: any number.",
+    ),
+    key(
         "created_jobs_limit",
         Form::Number(0, MOST_CREATED),
         "How many jobs may exist because a ping with create=1 created them. Default: 10000.",

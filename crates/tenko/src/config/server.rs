@@ -48,6 +48,8 @@ pub struct ServerOptions {
     pub idle_timeout: Duration,
     /// How many pings a minute are accepted for one job; any number, if `None`.
     pub rate_limit: Option<u32>,
+    /// How many pings a minute are accepted for all jobs together under one ping key; any number, if `None`.
+    pub key_rate_limit: Option<u32>,
     /// How many jobs may exist because pings created them.
     pub created_jobs_limit: usize,
     /// How long what is under way may take when it is told to stop.
@@ -126,6 +128,7 @@ impl Default for ServerOptions {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
             rate_limit: None,
+            key_rate_limit: None,
             created_jobs_limit: 10_000,
             shutdown_timeout: Duration::from_secs(30),
             mail: None,

@@ -25,7 +25,7 @@ use tenko_core::{Output, Report, Slug};
 use uuid::Uuid;
 
 use super::dispatch::Peer;
-use super::ping::desk::{Desk, Unheard, text};
+use super::ping::desk::{Desk, Named, Unheard, text};
 use super::query;
 use crate::server::intake::{Addressee, Heard, Ping, Said};
 
@@ -79,7 +79,8 @@ impl Asked {
     }
 
     /// Hands in that `to` said something, with the body, if nobody took it.
-    async fn hear(mut self, desk: &Desk, to: Addressee, said: Said, told: Told) -> Result<Heard, Unheard> {
+    async fn hear(mut self, desk: &Desk, named: Named, said: Said, told: Told) -> Result<Heard, Unheard> {
+        let Named { to, by } = named;
         let output = self.body(desk).await;
         let create = self.query("create").as_deref() == Some("1") && matches!(to, Addressee::Job(_));
         let peer = self.head.extensions.get().copied().unwrap_or(Peer { address: None, tls: false });
@@ -88,7 +89,7 @@ impl Asked {
         let text = text.into_iter().flatten().reduce(|message, body| format!("{message}\n{body}"));
         let Told { rid, at, message, duration, host } = told;
         let report = Report { output, via, message, duration, host, ..Report::default() };
-        desk.hear(Ping { to, said, rid, create, at, report, text }).await
+        desk.hear(by, Ping { to, said, rid, create, at, report, text }).await
     }
 }
 
@@ -100,19 +101,20 @@ fn value(query: &str, name: &str) -> Option<String> {
 }
 
 /// Whom a single token means: an address, with or without its dashes, or `<key>-<slug>`.
-fn one_token(desk: &Desk, token: &str) -> Option<Addressee> {
+fn one_token(desk: &Desk, token: &str) -> Option<Named> {
     if matches!(token.len(), 32 | 36)
         && let Ok(address) = Uuid::try_parse(token)
     {
-        return Some(Addressee::Address(address));
+        return Some(Named { to: Addressee::Address(address), by: None });
     }
     let (key, name) = token.split_once('-')?;
     named(desk, key, name)
 }
 
 /// The job of this name, if the key is known.
-fn named(desk: &Desk, key: &str, name: &str) -> Option<Addressee> {
-    desk.keys.knows(key).then(|| slug(name)).flatten().map(Addressee::Job)
+fn named(desk: &Desk, key: &str, name: &str) -> Option<Named> {
+    let by = desk.keys.known(key)?;
+    Some(Named { to: Addressee::Job(slug(name)?), by: Some(by) })
 }
 
 /// Vendors' names, in lower case, and with `-` for what ours can't hold.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a ping key: all that is kept of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
@@ -45,9 +45,14 @@ impl Keys {
 
     /// Whether a key is known. Each known one is looked at, whether it is the right one or not.
     pub fn knows(&self, key: &str) -> bool {
+        self.known(key).is_some()
+    }
+
+    /// The hash of a key, if it is known; found as [`knows`](Self::knows) finds it.
+    pub(super) fn known(&self, key: &str) -> Option<KeyHash> {
         let hash = KeyHash::of(key);
         let known = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        known.iter().fold(false, |found, known| found | known.is(&hash))
+        known.iter().fold(false, |found, known| found | known.is(&hash)).then_some(hash)
     }
 }
 

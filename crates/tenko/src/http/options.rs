@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::listen::Listen;
 use super::sender::Prefix;
+use crate::config::ServerOptions;
 
 /// How the HTTP server is to behave.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Options {
     pub limits: Limits,
     /// How often one job may be pinged, if that is limited.
     pub rate: Option<RateLimit>,
+    /// How often all jobs together may be pinged by one key, if that is limited.
+    pub key_rate: Option<RateLimit>,
 }
 
 impl Default for Options {
@@ -42,6 +45,7 @@ impl Default for Options {
             times: Times::default(),
             limits: Limits::default(),
             rate: None,
+            key_rate: None,
         }
     }
 }
@@ -72,10 +76,11 @@ pub struct Times {
 
 impl Default for Times {
     fn default() -> Self {
+        let configured = ServerOptions::default();
         Self {
-            header: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            body: Duration::from_secs(30),
+            header: configured.header_timeout,
+            idle: configured.idle_timeout,
+            body: configured.body_timeout,
             write: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
@@ -99,11 +104,18 @@ impl Default for Limits {
     }
 }
 
-/// How often one job may be pinged.
+/// How often one job may be pinged, or any job by one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Pings a minute, in the long run.
     pub per_minute: u32,
     /// Pings at once.
     pub burst: u32,
+}
+
+impl RateLimit {
+    /// So many pings a minute, of which a tenth may come at once.
+    pub fn evenly(per_minute: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(10) }
+    }
 }

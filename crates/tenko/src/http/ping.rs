@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use tenko_core::{Report, Slug};
 use uuid::Uuid;
 
-use self::desk::Desk;
+use self::desk::{Desk, Named};
 pub(super) use self::found::Found;
 use self::found::{End, To};
 use self::said::Answer;
@@ -38,7 +38,7 @@ pub(super) async fn answer<B: Body<Data = Bytes>>(
 
 /// A ping as far as its URL says it.
 struct Understood {
-    to: Addressee,
+    named: Named,
     said: Said,
     rid: Option<Uuid>,
     create: bool,
@@ -53,26 +53,29 @@ async fn understand(desk: &Desk, found: Found, query: Option<&str>) -> Result<Un
     };
     let create = query.is_some_and(|query| query::value(query, "create").as_deref() == Some("1"));
     let create = create && matches!(to, To::Named { .. });
-    let to = addressee(desk, to, create)?;
+    let named = named(desk, to, create)?;
     let rest = said(end).and_then(|said| Ok((said, rid(query)?)));
     match rest {
-        Ok((said, rid)) => Ok(Understood { to, said, rid, create }),
+        Ok((said, rid)) => Ok(Understood { named, said, rid, create }),
         Err(answer) if create => Err(answer),
-        Err(answer) => Err(desk.unless_unknown(&to, answer).await),
+        Err(answer) => Err(desk.unless_unknown(&named.to, answer).await),
     }
 }
 
-fn addressee(desk: &Desk, to: To, create: bool) -> Result<Addressee, Answer> {
-    match to {
-        To::Address(address) => Ok(Addressee::Address(address)),
-        To::Named { slug, .. } if slug.bytes().any(|byte| byte.is_ascii_uppercase()) => Err(Answer::BadUrl),
-        To::Named { key, .. } if !desk.keys.knows(&key) => Err(Answer::NotFound),
-        To::Named { slug, .. } => match Slug::new(&slug) {
-            Ok(slug) => Ok(Addressee::Job(slug)),
-            // No job has such a name, and none can be given it.
-            Err(_) if create => Err(Answer::BadUrl),
-            Err(_) => Err(Answer::NotFound),
-        },
+fn named(desk: &Desk, to: To, create: bool) -> Result<Named, Answer> {
+    let (key, slug) = match to {
+        To::Address(address) => return Ok(Named { to: Addressee::Address(address), by: None }),
+        To::Named { slug, .. } if slug.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            return Err(Answer::BadUrl);
+        }
+        To::Named { key, slug } => (key, slug),
+    };
+    let by = desk.keys.known(&key).ok_or(Answer::NotFound)?;
+    match Slug::new(&slug) {
+        Ok(slug) => Ok(Named { to: Addressee::Job(slug), by: Some(by) }),
+        // No job has such a name, and none can be given it.
+        Err(_) if create => Err(Answer::BadUrl),
+        Err(_) => Err(Answer::NotFound),
     }
 }
 
@@ -106,6 +109,6 @@ async fn tell<B: Body<Data = Bytes>>(
     let text = output.as_ref().map(desk::text);
     let via = Some(desk.senders.via(peer, head.method.as_str(), &head.headers));
     let report = Report { output, via, ..Report::default() };
-    let Understood { to, said, rid, create } = ping;
-    desk.hear(Ping { to, said, rid, create, at: None, report, text }).await.into()
+    let Understood { named: Named { to, by }, said, rid, create } = ping;
+    desk.hear(by, Ping { to, said, rid, create, at: None, report, text }).await.into()
 }

@@ -1,21 +1,21 @@
-//! How often one job may be pinged.
+//! How often one job may be pinged, and how often by one key.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::options::RateLimit;
-use crate::server::intake::Addressee;
 
-/// Above so many jobs, those whose buckets are full again are forgotten.
+/// Above so many buckets, those that are full again are forgotten.
 const REMEMBERED: usize = 100_000;
 
-/// A bucket of tokens for each job.
+/// A bucket of tokens for each job, or each key.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(super) struct Rate<K> {
     every: Duration,
     burst: f64,
-    buckets: Mutex<HashMap<Addressee, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,23 +24,23 @@ struct Bucket {
     at: Instant,
 }
 
-impl Rate {
+impl<K: Clone + Eq + Hash> Rate<K> {
     pub(super) fn new(limit: RateLimit) -> Self {
         let every = Duration::from_mins(1) / limit.per_minute.max(1);
         Self { every, burst: f64::from(limit.burst.max(1)), buckets: Mutex::default() }
     }
 
-    /// Takes a token of this job.
+    /// Takes a token of this one.
     ///
     /// # Errors
     /// If there is none: when there will be one.
-    pub(super) fn take(&self, to: &Addressee, now: Instant) -> Result<(), Duration> {
+    pub(super) fn take(&self, whose: &K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > REMEMBERED {
             buckets.retain(|_, bucket| self.filled(*bucket, now).tokens < self.burst);
         }
         let full = Bucket { tokens: self.burst, at: now };
-        let bucket = buckets.entry(to.clone()).or_insert(full);
+        let bucket = buckets.entry(whose.clone()).or_insert(full);
         *bucket = self.filled(*bucket, now);
         if bucket.tokens < 1.0 {
             return Err(self.every.mul_f64(1.0 - bucket.tokens));
@@ -58,6 +58,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::intake::Addressee;
 
     #[test]
     fn a_job_has_its_burst_then_its_rate_and_the_others_are_not_concerned() {

@@ -22,16 +22,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub struct Keys(RwLock<Vec<Key>>);
 
 impl Keys {
-    /// The name of the key for a purpose that has this SHA-256, if there is one. Takes the same time whatever is compared.
-    pub fn name_of(&self, purpose: &str, hash: &[u8; 32]) -> Option<String> {
-        let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let of_purpose = keys.iter().filter(|key| key.purpose == purpose);
-        let same =
-            |key: &&Key| key.hash.iter().zip(hash).fold(0, |sum, (ours, theirs)| sum | (ours ^ theirs)) == 0;
-        let found: Vec<&Key> = of_purpose.filter(same).collect();
-        found.first().map(|key| key.name.clone())
-    }
-
     /// SHA-256 of each key for a purpose.
     pub fn hashes(&self, purpose: &str) -> Vec<[u8; 32]> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);

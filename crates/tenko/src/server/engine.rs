@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::SignedDuration;
 use tenko_core::judge::Gap;
@@ -15,6 +16,7 @@ use super::intake::Hears;
 use super::intake::collector::collect;
 use super::intake::queue::{Created, Intake, queue};
 use super::parts::Parts;
+use super::pulse::Rhythm;
 use super::roster::Roster;
 use super::sources::{self, Sources, without_sources};
 use super::status::Status;
@@ -119,14 +121,18 @@ impl Engine {
         let created = Arc::new(Created::new(options.created_jobs_limit));
         let (intake, collector) = queue(&desk, options.queue, Arc::clone(&created));
         let mut parts = Parts::new();
-        parts.ending("intake", collect(collector, parts.told_to_stop()));
-        parts.ending("delivery", delivery::deliver(Arc::clone(&desk), parts.told_to_stop()));
-        parts.endless("attendance", attendance::attend(Arc::clone(&desk)));
-        parts.endless("deadlines", deadlines::keep(Arc::clone(&desk)));
-        parts.endless("survey", survey::look(Arc::clone(&desk)));
-        parts.endless("census", census::count(Arc::clone(&desk)));
-        parts.endless("the watch over sources", sources::watch(Arc::clone(&desk), options.config));
-        parts.endless("sweep", background(Arc::clone(&desk), created, options.retention));
+        parts.ending("intake", Rhythm::Waits, collect(collector, parts.told_to_stop()));
+        parts.ending("delivery", Rhythm::Looks, delivery::deliver(Arc::clone(&desk), parts.told_to_stop()));
+        parts.endless("attendance", Rhythm::Looks, attendance::attend(Arc::clone(&desk)));
+        parts.endless("deadlines", Rhythm::Looks, deadlines::keep(Arc::clone(&desk)));
+        parts.endless("survey", Rhythm::Waits, survey::look(Arc::clone(&desk)));
+        parts.endless("census", Rhythm::Waits, census::count(Arc::clone(&desk)));
+        parts.endless(
+            "the watch over sources",
+            Rhythm::Waits,
+            sources::watch(Arc::clone(&desk), options.config),
+        );
+        parts.endless("sweep", Rhythm::Waits, background(Arc::clone(&desk), created, options.retention));
         Ok(Self { desk, intake: Arc::new(intake), parts })
     }
 
@@ -163,6 +169,11 @@ impl Engine {
     /// Returns when a part of it has ended that it can't do without: then the whole has to end.
     pub async fn failed(&self) -> EngineError {
         self.parts.failed().await
+    }
+
+    /// The part of it that hangs in itself at `now`, if one does. That the store is away makes none hang.
+    pub fn hanging(&self, now: Instant) -> Option<&'static str> {
+        self.parts.hanging(now)
     }
 
     /// Ends: no new pings are heard, those that wait are stored and answered, messages that are on their way arrive, what

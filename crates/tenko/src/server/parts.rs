@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::engine::EngineError;
+use super::pulse::{Pulse, Rhythm};
 
 /// The parts of a node. Dropped, all of them end at once.
 #[derive(Debug)]
@@ -19,12 +22,13 @@ pub(super) struct Parts {
     ending: JoinSet<()>,
     /// Those that have to be ended.
     endless: JoinSet<()>,
+    pulses: Vec<Arc<Pulse>>,
 }
 
 impl Parts {
     pub(super) fn new() -> Self {
         let (stop, failed) = (watch::Sender::new(false), watch::Sender::new(None));
-        Self { stop, failed, ending: JoinSet::new(), endless: JoinSet::new() }
+        Self { stop, failed, ending: JoinSet::new(), endless: JoinSet::new(), pulses: Vec::new() }
     }
 
     /// Tells when it is time to end.
@@ -36,11 +40,13 @@ impl Parts {
     pub(super) fn ending(
         &mut self,
         part: &'static str,
+        rhythm: Rhythm,
         work: impl Future<Output = Result<(), EngineError>> + Send + 'static,
     ) {
         let (failed, stop) = (self.failed.clone(), self.stop.subscribe());
+        let pulse = self.pulse(part, rhythm);
         self.ending.spawn(async move {
-            let error = match AssertUnwindSafe(work).catch_unwind().await {
+            let error = match pulse.felt(AssertUnwindSafe(work).catch_unwind()).await {
                 Ok(Ok(())) if *stop.borrow() => return,
                 Ok(Err(error)) => error,
                 Ok(Ok(())) | Err(_) => EngineError::Ended { part },
@@ -53,17 +59,30 @@ impl Parts {
     pub(super) fn endless(
         &mut self,
         part: &'static str,
+        rhythm: Rhythm,
         work: impl Future<Output = Result<Infallible, EngineError>> + Send + 'static,
     ) {
         let failed = self.failed.clone();
+        let pulse = self.pulse(part, rhythm);
         self.endless.spawn(async move {
-            let error = match AssertUnwindSafe(work).catch_unwind().await {
+            let error = match pulse.felt(AssertUnwindSafe(work).catch_unwind()).await {
                 Ok(Ok(never)) => match never {},
                 Ok(Err(error)) => error,
                 Err(_) => EngineError::Ended { part },
             };
             tell(&failed, error);
         });
+    }
+
+    fn pulse(&mut self, part: &'static str, rhythm: Rhythm) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse::new(part, rhythm));
+        self.pulses.push(Arc::clone(&pulse));
+        pulse
+    }
+
+    /// The part that does not move any more, if there is one.
+    pub(super) fn hanging(&self, now: Instant) -> Option<&'static str> {
+        self.pulses.iter().find_map(|pulse| pulse.hanging(now))
     }
 
     /// Returns when a part has ended that must not.
@@ -104,12 +123,12 @@ mod tests {
     #[tokio::test]
     async fn fault_16_a_part_that_panics_or_ends_is_told_at_once() {
         let mut parts = Parts::new();
-        parts.endless("one that works", std::future::pending());
-        parts.endless("one that panics", async { panic!("planted") });
+        parts.endless("one that works", Rhythm::Waits, std::future::pending());
+        parts.endless("one that panics", Rhythm::Waits, async { panic!("planted") });
         let told = tokio::time::timeout(Duration::from_secs(5), parts.failed()).await.unwrap();
         assert!(told.to_string().starts_with("one that panics ended"), "{told}");
         let mut parts = Parts::new();
-        parts.ending("one that ends", async { Ok(()) });
+        parts.ending("one that ends", Rhythm::Waits, async { Ok(()) });
         let told = tokio::time::timeout(Duration::from_secs(5), parts.failed()).await.unwrap();
         assert!(told.to_string().starts_with("one that ends ended"), "{told}");
     }
@@ -119,7 +138,7 @@ mod tests {
         let mut parts = Parts::new();
         let mut stop = parts.told_to_stop();
         let (done, mut finished) = tokio::sync::oneshot::channel();
-        parts.ending("one that finishes", async move {
+        parts.ending("one that finishes", Rhythm::Waits, async move {
             stop.wait_for(|stop| *stop).await.unwrap();
             tokio::task::yield_now().await;
             done.send(()).unwrap();

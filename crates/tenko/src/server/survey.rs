@@ -1,4 +1,4 @@
-//! Jobs that are judged by plain objects: looked for when a job waits for one.
+//! Jobs that are judged by plain objects: looked for when a job waits for one. Of the nodes that attend one looks for all.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,6 +19,8 @@ use crate::checker::look_for_objects;
 const EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// How long to wait after the store did not answer, and at least between two looks.
 const AGAIN: SignedDuration = SignedDuration::from_secs(2);
+/// How often a node at whose place another looks asks whether that one is still there.
+const TAKES_OVER: SignedDuration = SignedDuration::from_secs(10);
 /// So many jobs are decided about in one transaction.
 const MOST: usize = 500;
 
@@ -33,7 +35,7 @@ pub(super) async fn look(desk: Arc<Desk>) -> Result<Infallible, EngineError> {
     }
     let longest = config.checker.interval.unwrap_or(EVERY);
     loop {
-        let next = match survey(&desk, &jobs).await {
+        let next = match in_turn(&desk, &jobs).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!("objects can't be looked for: {}", crate::error::chain(&error));
@@ -50,9 +52,21 @@ pub(super) async fn look(desk: Arc<Desk>) -> Result<Infallible, EngineError> {
     }
 }
 
+/// Looks for objects, if that is this node's turn. Says when to do it again.
+async fn in_turn(desk: &Desk, jobs: &BTreeMap<Slug, Job>) -> Result<Option<Timestamp>, StoreError> {
+    desk.be_there().await?;
+    if is_first(desk).await? { survey(desk, jobs).await } else { Ok(Some(later(desk.now(), TAKES_OVER))) }
+}
+
+/// Whether this node has the smallest id of those that attend. One that has died counts as attending for a minute; and should
+/// two take themselves for the first, one of them decides.
+async fn is_first(desk: &Desk) -> Result<bool, StoreError> {
+    let attending = desk.live().attending(desk.now()).await?;
+    Ok(attending.first().is_none_or(|first| desk.node.id <= first.id))
+}
+
 /// Looks for the objects that jobs wait for, and judges them by what is there. Says when one has to be looked at next.
 async fn survey(desk: &Desk, jobs: &BTreeMap<Slug, Job>) -> Result<Option<Timestamp>, StoreError> {
-    desk.be_there().await?;
     let names: Vec<Slug> = jobs.keys().cloned().collect();
     let mut roll = Roll { gaps: desk.gaps().to_vec(), ..Roll::default() };
     for page in names.chunks(MOST) {

@@ -281,3 +281,38 @@ async fn a_job_may_be_pinged_so_often_if_that_is_limited() {
     assert_eq!(get(world.address, &format!("/ping/{KEY}/nightly")).await.status, 200);
     assert_eq!(world.hears.heard().len(), 3);
 }
+
+#[tokio::test]
+async fn all_jobs_under_one_key_may_be_pinged_so_often_if_that_is_limited() {
+    let rate = tenko::http::RateLimit { per_minute: 1, burst: 3 };
+    let world = World::with(|options| options.key_rate = Some(rate)).await;
+    for path in [format!("/ping/{KEY}/nightly"), format!("/ping/{KEY}/start"), format!("/p/{KEY}/core_api")] {
+        assert_eq!(get(world.address, &path).await.status, 200, "{path}");
+    }
+    for path in [format!("/ping/{KEY}/other"), format!("/p/{KEY}/other"), format!("/api/push/{KEY}-other")] {
+        let answer = get(world.address, &path).await;
+        assert_eq!(answer.status, 429, "{path}");
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((55..=60).contains(&wait));
+    }
+    // Who has an address needs no key.
+    for _ in 0..4 {
+        assert_eq!(get(world.address, &format!("/ping/{ADDRESS}")).await.status, 200);
+    }
+    assert_eq!(world.hears.heard().len(), 7);
+    assert_eq!(world.figures.snapshot().answers, [7, 0, 3, 0]);
+}
+
+#[tokio::test]
+async fn a_job_above_its_own_limit_uses_up_nothing_of_its_key() {
+    let world = World::with(|options| {
+        options.rate = Some(tenko::http::RateLimit { per_minute: 1, burst: 1 });
+        options.key_rate = Some(tenko::http::RateLimit { per_minute: 1, burst: 2 });
+    })
+    .await;
+    let mut statuses = Vec::new();
+    for job in ["nightly", "nightly", "nightly", "start", "core_api"] {
+        statuses.push(get(world.address, &format!("/ping/{KEY}/{job}")).await.status);
+    }
+    assert_eq!(statuses, [200, 429, 429, 200, 429]);
+}

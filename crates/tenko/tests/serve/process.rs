@@ -24,6 +24,18 @@ fn a_server_hears_pings_and_ends_in_peace() {
     assert!(jobs.contains("daily  up"), "{jobs}");
 }
 
+#[test]
+fn who_lists_jobs_is_told_that_a_server_keeps_them_as_long_as_one_does() {
+    let place = Place::new(JOB);
+    let server = place.serve();
+    let remarks = || String::from_utf8(place.run(&["jobs"]).stderr).unwrap();
+    let said = remarks();
+    assert!(said.starts_with("a server keeps the store: ") && !said.contains("never"), "{said}");
+    assert!(said.contains("127.0.0.1:0"), "{said}");
+    server.stop();
+    assert!(remarks().starts_with("the roll has never been called"), "{}", remarks());
+}
+
 /// A ping of which the server has begun to read the body, and waits for the rest.
 fn half_a_ping(http: &str) -> TcpStream {
     let mut stream = TcpStream::connect(http).unwrap();

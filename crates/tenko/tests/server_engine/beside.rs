@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tenko::checker::{Checker, SystemClock};
 use tenko::config::{Config, Outside};
 use tenko::notify::Channels;
 use tenko::server::intake::Said;
+use tenko::server::steady::Clocks as _;
 use tenko_core::{Declaration, Evidence, JobSpec, Kind, Reason, RunId, Verdict};
 use tenko_store::open::{OpenOptions, open};
 use uuid::Uuid;
 
-use crate::world::{World, moment, slug, until};
+use crate::world::{Served, World, moment, slug, until};
 
 #[tokio::test]
 async fn fault_44_two_nodes_on_one_file_decide_once_and_tell_once() {
@@ -129,6 +130,59 @@ async fn a_job_with_an_object_is_judged_by_what_lies_there() {
     assert_eq!(world.ops.hears(1).await, ["other down"]);
     assert_eq!(served.state("other").await.fold.reason, Some(Reason::Missed));
     served.engine.stop().await;
+}
+
+/// A job for each of two directories, in which its file lies from five o'clock; of these, the node that is started here finds
+/// that in its own.
+async fn looks_into(world: &mut World, own: &Path) -> Served {
+    let url = format!("file://{}", own.display());
+    world.config.jobs = parse(&format!(
+        "[jobs.left]\ncron = '0 5 * * *'\ngrace = '2h'\nobject = '{url}/{{date}}/left.tar'\n\
+         [jobs.right]\ncron = '0 5 * * *'\ngrace = '2h'\nobject = '{url}/{{date}}/right.tar'\n"
+    ))
+    .jobs;
+    world.serve().await
+}
+
+/// Lets twenty seconds pass after twenty seconds, as two nodes live through them.
+async fn pass_for_both(world: &World, nodes: &[&Served], to: &str) {
+    while world.clocks.wall() < moment(to) {
+        world.clocks.pass(SignedDuration::from_secs(20));
+        let now = world.clocks.wall();
+        for node in nodes {
+            until("it is there", async || {
+                // Whoever was busy when the clocks jumped hears of it now.
+                node.later();
+                let status = node.engine.status();
+                status.attended_at() >= Some(now) && status.looked_at() >= Some(now)
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_nodes_one_looks_for_objects_and_the_other_when_that_one_has_died() {
+    let [left, right] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut world = World::at("04:59");
+    let one = looks_into(&mut world, left.path()).await;
+    until("objects are looked for", async || one.entry("left").await.state.is_some()).await;
+    let other = looks_into(&mut world, right.path()).await;
+    for (dir, name) in [(&left, "left"), (&right, "right")] {
+        std::fs::create_dir(dir.path().join("2026-11-24")).unwrap();
+        std::fs::write(dir.path().join(format!("2026-11-24/{name}.tar")), "x").unwrap();
+    }
+    pass_for_both(&world, &[&one, &other], "05:03").await;
+    let up = async |job| other.verdict(job).await == Verdict::Up;
+    until("one of them looks", async || up("left").await || up("right").await).await;
+    pass_for_both(&world, &[&one, &other], "05:06").await;
+    assert!(up("left").await != up("right").await, "both look");
+    // As if it had been killed.
+    let (dead, survivor, found) = if up("left").await { (one, other, "right") } else { (other, one, "left") };
+    drop(dead);
+    pass_for_both(&world, &[&survivor], "05:09").await;
+    until("the other looks now", async || survivor.verdict(found).await == Verdict::Up).await;
+    survivor.engine.stop().await;
 }
 
 #[tokio::test]

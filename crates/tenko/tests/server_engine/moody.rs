@@ -1,7 +1,8 @@
 //! A store that does not answer as it should, and what a node makes of that.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -23,12 +24,22 @@ pub(crate) struct Moody {
     inner: SharedStore,
     pub(crate) away: AtomicUsize,
     pub(crate) lost: AtomicUsize,
+    /// Whoever attends next does not come back before this is set, as if by a mistake in the program.
+    pub(crate) hangs: AtomicBool,
+    pub(crate) released: AtomicBool,
     pub(crate) kind: ErrorKind,
 }
 
 impl Moody {
     pub(crate) fn over(inner: &SharedStore, kind: ErrorKind) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), away: 0.into(), lost: 0.into(), kind })
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            away: 0.into(),
+            lost: 0.into(),
+            hangs: false.into(),
+            released: false.into(),
+            kind,
+        })
     }
 
     fn error(&self) -> StoreError {
@@ -114,12 +125,22 @@ impl Live for Moody {
         if self.away.load(Ordering::SeqCst) > 0 {
             return Err(self.error());
         }
+        if self.hangs.swap(false, Ordering::SeqCst) {
+            let began = Instant::now();
+            while !self.released.load(Ordering::SeqCst) && began.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let attendance = Moody::live(self).attend(node, now, longest).await?;
         Ok(Attendance { store_time: None, ..attendance })
     }
 
     async fn leave(&self, node: &Node, now: Timestamp) -> Result<()> {
         Moody::live(self).leave(node, now).await
+    }
+
+    async fn attending(&self, now: Timestamp) -> Result<Vec<Node>> {
+        Moody::live(self).attending(now).await
     }
 
     async fn agenda(&self) -> Result<Agenda> {
@@ -223,7 +244,7 @@ async fn while_the_store_is_away_nobody_is_missed_and_afterwards_everybody_has_a
     moody.away.store(1_000_000, Ordering::SeqCst);
     for _ in 0..4 {
         world.clocks.pass(SignedDuration::from_mins(10));
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     moody.away.store(0, Ordering::SeqCst);
     until("it attends again", async || {
@@ -235,5 +256,31 @@ async fn while_the_store_is_away_nobody_is_missed_and_afterwards_everybody_has_a
     served.hear("report", Said::Success).await;
     world.pass(&served, "07:00").await;
     assert_eq!(world.ops.told(), Vec::<String>::new());
+    served.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_part_hangs_while_the_store_is_away_and_one_that_hangs_in_itself_is_named() {
+    let world = World::at("05:00").expect("report", "0 5 * * *");
+    let store = world.store();
+    let moody = Moody::over(&store, ErrorKind::Unavailable);
+    let served = world.serve_on(store, Arc::clone(&moody) as SharedStore).await;
+    let hanging_in = |seconds| served.engine.hanging(Instant::now() + Duration::from_secs(seconds));
+    moody.away.store(1_000_000, Ordering::SeqCst);
+    for _ in 0..4 {
+        world.clocks.pass(SignedDuration::from_mins(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(hanging_in(40), None);
+    }
+    moody.away.store(0, Ordering::SeqCst);
+    moody.hangs.store(true, Ordering::SeqCst);
+    until("it hangs", async || {
+        world.clocks.pass(SignedDuration::from_secs(10));
+        // Whoever has to know first that the node is there.
+        matches!(hanging_in(31), Some("attendance" | "deadlines")) && hanging_in(20).is_none()
+    })
+    .await;
+    moody.released.store(true, Ordering::SeqCst);
+    until("it moves again", async || hanging_in(31).is_none()).await;
     served.engine.stop().await;
 }

@@ -127,7 +127,7 @@ impl World {
     /// Lets time pass up to a time of day, while somebody attends all along.
     pub(crate) async fn pass(&self, served: &Served, time: &str) {
         let to = moment(time);
-        let other = Node { id: Uuid::from_u128(1), name: "another".into() };
+        let other = Node { id: Uuid::max(), name: "another".into() };
         let mut now = self.clocks.wall();
         while now < to {
             now = (now + SignedDuration::from_secs(25)).min(to);

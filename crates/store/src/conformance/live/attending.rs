@@ -123,6 +123,20 @@ pub async fn while_a_node_attends_roll_calls_are_kept_out(fresh: &Fresh, _: Suit
     assert!(entry(&fresh.other, "job").await.state.is_some());
 }
 
+/// Who did not leave and did not lapse, whatever the order in which they came.
+pub async fn who_attends_is_told_to_anybody_who_asks(fresh: &Fresh, _: Suite) {
+    let mut nodes = ["web-1", "web-2", "web-3"].map(node);
+    nodes[0].id = Uuid::max();
+    for node in &nodes {
+        attend(&fresh.store, node, now()).await;
+    }
+    attend(&fresh.store, &node("lapsed"), after(now(), -120)).await;
+    live(&fresh.store).leave(&nodes[1], now()).await.expect("the node leaves");
+    let there = async |at| live(&fresh.other).attending(at).await.expect("it is told who attends");
+    assert_eq!(there(now()).await, [nodes[2].clone(), nodes[0].clone()]);
+    assert_eq!(there(now() + ATTENDS_FOR + SignedDuration::from_secs(5)).await, []);
+}
+
 /// It need not say that it is gone.
 pub async fn a_node_that_lapsed_keeps_nobody_out(fresh: &Fresh, _: Suite) {
     attend(&fresh.store, &node("web-1"), after(now(), -120)).await;

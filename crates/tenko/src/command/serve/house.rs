@@ -1,7 +1,7 @@
 //! A server with everything in it: the store, an engine, and the doors at which pings come in.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tenko_store::SharedStore;
 use tokio::sync::watch;
@@ -132,6 +132,16 @@ impl House {
         self.readiness.ready()
     }
 
+    /// Whether it still moves, be the store there or not; if not, what does not. Never returns if nothing moves at all.
+    pub(super) async fn alive(&self) -> Result<(), String> {
+        // Somebody of those who do all the work has to come to this. That it panics is not possible.
+        drop(tokio::spawn(std::future::ready(())).await);
+        match self.engine.as_ref().and_then(|engine| engine.hanging(Instant::now())) {
+            Some(part) => Err(format!("{part} hangs: this is a mistake in Tenko itself, please report it")),
+            None => Ok(()),
+        }
+    }
+
     /// What is served where, in one line.
     pub(super) fn in_words(&self) -> String {
         self.words.clone()
@@ -227,8 +237,8 @@ fn options(server: &ServerOptions) -> Options {
             connections_per_address: server.max_connections_per_address,
             ..usual.limits
         },
-        // A tenth of a minute's pings may come at once.
-        rate: server.rate_limit.map(|per_minute| RateLimit { per_minute, burst: per_minute.div_ceil(10) }),
+        rate: server.rate_limit.map(RateLimit::evenly),
+        key_rate: server.key_rate_limit.map(RateLimit::evenly),
         ..usual
     }
 }

@@ -46,6 +46,7 @@ pub(in crate::config) fn server(
         max_connections_per_address: count("max_connections_per_address", MOST_CONNECTIONS)
             .unwrap_or(default.max_connections_per_address),
         rate_limit: read::number(table, "rate_limit", 1, MOST_PINGS),
+        key_rate_limit: read::number(table, "key_rate_limit", 1, MOST_PINGS),
         created_jobs_limit: read::number(table, "created_jobs_limit", 0, MOST_CREATED)
             .and_then(|most| usize::try_from(most).ok())
             .unwrap_or(default.created_jobs_limit),

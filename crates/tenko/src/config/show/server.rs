@@ -57,8 +57,10 @@ impl Page<'_> {
         }
         self.pair("max_connections", number(server.max_connections));
         self.pair("max_connections_per_address", number(server.max_connections_per_address));
-        if let Some(limit) = server.rate_limit {
-            self.pair("rate_limit", i64::from(limit));
+        for (key, limit) in [("rate_limit", server.rate_limit), ("key_rate_limit", server.key_rate_limit)] {
+            if let Some(limit) = limit {
+                self.pair(key, i64::from(limit));
+            }
         }
         self.pair("created_jobs_limit", number(server.created_jobs_limit));
         for (key, limit) in [

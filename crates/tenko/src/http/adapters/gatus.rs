@@ -11,7 +11,8 @@ use axum::routing::post;
 use jiff::SignedDuration;
 
 use super::{Asked, Told, answer, not_found, slug};
-use crate::http::ping::desk::Desk;
+use crate::http::KeyHash;
+use crate::http::ping::desk::{Desk, Named};
 use crate::server::intake::{Addressee, Said};
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
@@ -25,9 +26,10 @@ async fn external(State(desk): State<Arc<Desk>>, Path(key): Path<String>, reques
         Some("false") => Said::Fail(None),
         _ => return wrong("missing or invalid success query parameter".into()),
     };
-    if let Err(why) = authorised(&desk, &asked) {
-        return (StatusCode::UNAUTHORIZED, why).into_response();
-    }
+    let by = match authorised(&desk, &asked) {
+        Ok(key) => Some(key),
+        Err(why) => return (StatusCode::UNAUTHORIZED, why).into_response(),
+    };
     let Some(slug) = slug(&key) else { return not_found() };
     let duration = match asked.query("duration") {
         None => None,
@@ -37,21 +39,20 @@ async fn external(State(desk): State<Arc<Desk>>, Path(key): Path<String>, reques
         },
     };
     let told = Told { message: asked.query("error"), duration, ..Told::default() };
-    answer(asked.hear(&desk, Addressee::Job(slug), said, told).await, StatusCode::OK, "")
+    answer(asked.hear(&desk, Named { to: Addressee::Job(slug), by }, said, told).await, StatusCode::OK, "")
 }
 
 fn wrong(why: String) -> Response {
     (StatusCode::BAD_REQUEST, why).into_response()
 }
 
-fn authorised(desk: &Desk, asked: &Asked) -> Result<(), &'static str> {
+fn authorised(desk: &Desk, asked: &Asked) -> Result<KeyHash, &'static str> {
     let header = asked.head.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
     let token =
         header.and_then(|header| header.strip_prefix("Bearer")).ok_or("invalid Authorization header")?;
     match token.trim() {
         "" => Err("bearer token must not be empty"),
-        token if desk.keys.knows(token) => Ok(()),
-        _ => Err("invalid token"),
+        token => desk.keys.known(token).ok_or("invalid token"),
     }
 }
 

@@ -8,7 +8,7 @@ use hyper::body::Body;
 use tenko_core::Output;
 
 use super::super::body;
-use super::super::keys::Keys;
+use super::super::keys::{KeyHash, Keys};
 use super::super::options::Options;
 use super::super::rate::Rate;
 use super::super::sender::Senders;
@@ -25,15 +25,23 @@ pub(in super::super) struct Desk {
     pub(in super::super) keys: Arc<Keys>,
     pub(in super::super) senders: Senders,
     pub(super) replies: Replies,
-    rate: Option<Rate>,
+    rate: Option<Rate<Addressee>>,
+    key_rate: Option<Rate<KeyHash>>,
     body_limit: usize,
     body_time: Duration,
+}
+
+/// Whom somebody who may ping has named, and by which key, if it was by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Named {
+    pub(in super::super) to: Addressee,
+    pub(in super::super) by: Option<KeyHash>,
 }
 
 /// Why a ping was not heard; in how many seconds it may come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Unheard {
-    /// Its job was pinged too often.
+    /// Its job was pinged too often, or its key was used too often.
     TooOften { retry_after: u64 },
     /// It is not known to be stored.
     Later { retry_after: u64 },
@@ -47,6 +55,7 @@ impl Desk {
             senders: Senders::new(options.trusted.clone()),
             replies: Replies::new(options.body_limit),
             rate: options.rate.map(Rate::new),
+            key_rate: options.key_rate.map(Rate::new),
             body_limit: options.body_limit,
             body_time: options.times.body,
         }
@@ -57,13 +66,22 @@ impl Desk {
         body::keep(body, self.body_limit, self.body_time).await
     }
 
-    /// Hands in a ping of somebody who may ping.
-    pub(in super::super) async fn hear(&self, ping: Ping) -> Result<Heard, Unheard> {
-        if let Some(rate) = &self.rate {
-            let wait = rate.take(&ping.to, Instant::now());
-            wait.map_err(|wait| Unheard::TooOften { retry_after: wait.as_secs() + 1 })?;
-        }
+    /// Hands in a ping of somebody who may ping, by this key, if it was by one.
+    pub(in super::super) async fn hear(&self, by: Option<KeyHash>, ping: Ping) -> Result<Heard, Unheard> {
+        let taken = self.take(by, &ping.to, Instant::now());
+        taken.map_err(|wait| Unheard::TooOften { retry_after: wait.as_secs() + 1 })?;
         self.hears.hear(ping).await.map_err(|refusal| unheard(&refusal))
+    }
+
+    /// First of the job: one that is pinged too often uses up nothing of its key, which others need.
+    fn take(&self, by: Option<KeyHash>, to: &Addressee, now: Instant) -> Result<(), Duration> {
+        if let Some(rate) = &self.rate {
+            rate.take(to, now)?;
+        }
+        match (&self.key_rate, by) {
+            (Some(rate), Some(key)) => rate.take(&key, now),
+            _ => Ok(()),
+        }
     }
 
     /// What is to be answered to a ping that is wrong: that there is no such job, if there is none.
