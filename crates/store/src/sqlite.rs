@@ -10,6 +10,7 @@ mod entries;
 mod error;
 mod evidence;
 mod file;
+mod fresh;
 mod known;
 mod live;
 mod nodes;
