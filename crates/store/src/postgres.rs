@@ -17,6 +17,7 @@ mod entries;
 mod error;
 mod evidence;
 mod group;
+mod known;
 mod live;
 mod nodes;
 mod outbox;
@@ -41,8 +42,8 @@ use crate::{Appended, Commit, ErrorKind, Facts, News, Result, Snapshot, Store, S
 use bell::Bell;
 use clock::Clock;
 use connection::Connections;
-use entries::Texts;
 use group::Group;
+use known::Known;
 
 pub(crate) use address::Address;
 
@@ -52,7 +53,7 @@ pub struct PostgresStore {
     connections: Arc<Connections>,
     group: Arc<Group>,
     bell: Arc<Bell>,
-    texts: Arc<Texts>,
+    known: Arc<Known>,
     clock: Clock,
 }
 
@@ -77,9 +78,9 @@ impl PostgresStore {
     pub(crate) fn at(address: Address) -> Self {
         let connections = Arc::new(Connections::new(address));
         let bell = Arc::new(Bell::new(connections.address()));
-        let texts = Arc::new(Texts::default());
-        let group = Group::new(Arc::clone(&connections), Arc::clone(&bell), Arc::clone(&texts));
-        Self { group: Arc::new(group), connections, bell, texts, clock: Clock::default() }
+        let known = Arc::new(Known::default());
+        let group = Group::new(Arc::clone(&connections), Arc::clone(&bell), Arc::clone(&known));
+        Self { group: Arc::new(group), connections, bell, known, clock: Clock::default() }
     }
 }
 

@@ -139,3 +139,26 @@ async fn pings_of_known_jobs_take_four_trips() {
     }
     assert_eq!(trips.len(), 4, "{trips:#?}");
 }
+
+/// As when another database is put where this one was.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn pings_reach_their_jobs_though_the_numbers_of_these_were_changed() {
+    let database = Database::create().await;
+    let url = database.url();
+    let (store, by) = open(&url).await;
+    let count = async || {
+        let sql = "select slug || ' ' || count(*) from tenko.evidence e join tenko.jobs j on j.id = e.job
+                   group by slug order by slug";
+        texts(&url, sql).await
+    };
+    store.decide(by, jobs(&["a", "b"]), now(), Box::new(ping)).await.unwrap();
+    assert_eq!(count().await, ["a 1", "b 1"]);
+    database.execute("update tenko.jobs set slug = 'new' where slug = 'a'").await;
+    store.decide(by, jobs(&["a"]), now(), Box::new(ping)).await.unwrap();
+    store.decide(by, jobs(&["b", "new"]), now(), Box::new(ping)).await.unwrap();
+    assert_eq!(count().await, ["a 1", "b 2", "new 2"]);
+    database.execute("update tenko.jobs set id = default where slug in ('a', 'b')").await;
+    store.decide(by, jobs(&["a", "b", "new"]), now(), Box::new(ping)).await.unwrap();
+    assert_eq!(count().await, ["a 1", "b 1", "new 3"], "their evidence has the numbers of before");
+}

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::bell::Bell;
 use super::columns::{Id, hash_of, number_of, pack};
-use super::entries::Texts;
 use super::error::damaged;
+use super::known::Known;
 use super::states::States;
 use super::work::Work;
 use crate::Appended;
@@ -21,7 +21,7 @@ use crate::Appended;
 pub(super) struct Append<'a> {
     pub(super) evidence: &'a [Evidence],
     pub(super) bell: &'a Bell,
-    pub(super) texts: &'a Texts,
+    pub(super) known: &'a Known,
 }
 
 impl Work for Append<'_> {
@@ -30,7 +30,7 @@ impl Work for Append<'_> {
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Appended>> {
         let jobs: HashSet<&Slug> = self.evidence.iter().map(|piece| &piece.job).collect();
         let numbers = job_numbers(connection, jobs).await?;
-        let answers = add(connection, self.evidence, &numbers, None, States::default(), self.texts).await?;
+        let answers = add(connection, self.evidence, &numbers, None, States::default(), self.known).await?;
         if answers.contains(&Appended::Added) {
             self.bell.ring_for_nodes(connection).await?;
         }
@@ -60,7 +60,10 @@ pub(super) async fn job_numbers<'s>(
 pub(super) const FIND_JOBS: &str = "select slug, id from jobs where slug = any($1)";
 pub(super) const FIND_TEXTS: &str = "select hash from said where hash = any($1)";
 
-async fn find_jobs(connection: &mut PgConnection, slugs: &[&str]) -> sqlx::Result<HashMap<String, i32>> {
+pub(super) async fn find_jobs(
+    connection: &mut PgConnection,
+    slugs: &[&str],
+) -> sqlx::Result<HashMap<String, i32>> {
     let rows = sqlx::query(FIND_JOBS).bind(slugs);
     let rows = rows.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("slug")?, row.try_get("id")?))).collect()
@@ -101,7 +104,7 @@ pub(super) async fn add(
     numbers: &HashMap<Slug, i32>,
     heard_at: Option<Timestamp>,
     mut states: States,
-    known: &Texts,
+    known: &Known,
 ) -> sqlx::Result<Vec<Appended>> {
     let mut answers = vec![Appended::Known; evidence.len()];
     let mut rows = Rows::default();
@@ -263,6 +266,7 @@ impl Rows {
         let rows = states.bind(query).fetch_all(connection).await?;
         rows.iter().map(|row| row.try_get("place")).collect()
     }
+
     fn bind(self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
         let query = sqlx::query(sql).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
         query.bind(self.declarations).bind(self.vias).bind(self.reports)

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::adding::{add, job_numbers, keep_texts};
 use super::bell::Bell;
 use super::columns::{Id, rounded_up};
-use super::entries::{Locked, Texts};
+use super::entries::Locked;
 use super::error::damaged;
 use super::evidence::{Heard, unheard};
+use super::known::Known;
 use super::nodes;
 use super::outbox::Difference;
 use super::rolls::{LOCK, keep_facts, raise_version};
@@ -29,7 +30,7 @@ pub(super) struct Question<'a> {
     pub(super) wanted: Wanted,
     pub(super) now: Timestamp,
     pub(super) decide: Decide,
-    pub(super) texts: &'a Texts,
+    pub(super) known: &'a Known,
     pub(super) bell: &'a Bell,
     pub(super) attends: bool,
 }
@@ -75,12 +76,12 @@ impl Work for Question<'_> {
         if !self.attends {
             return Ok(Err(Refused::Absent));
         }
-        let mut locked = Locked::default();
+        let mut locked = Locked::new(self.known);
         let mut now = self.now;
-        let (case, heard) = read(connection, &self.wanted, self.texts, &mut locked, &mut now).await?;
+        let (case, heard) = read(connection, &self.wanted, &mut locked, &mut now).await?;
         match ask(&mut self.decide, case) {
             Ok(decided) => {
-                let writing = Writing { locked, heard, by: self.by, now, bell: self.bell, texts: self.texts };
+                let writing = Writing { locked, heard, by: self.by, now, bell: self.bell, known: self.known };
                 writing.write(connection, decided).await.map(Ok)
             }
             Err(said) => Ok(Err(Refused::Panicked(said))),
@@ -92,8 +93,7 @@ impl Work for Question<'_> {
 async fn read(
     connection: &mut PgConnection,
     wanted: &Wanted,
-    texts: &Texts,
-    locked: &mut Locked,
+    locked: &mut Locked<'_>,
     now: &mut Timestamp,
 ) -> sqlx::Result<(Case, Heard)> {
     let (mut heard, mut evidence) = (Heard::default(), Vec::new());
@@ -112,7 +112,7 @@ async fn read(
         }
     }
     let passing = matches!(wanted, Wanted::Due { .. });
-    let entries = entries(connection, texts, locked, passing).await?;
+    let entries = entries(connection, locked, passing).await?;
     Ok((Case { entries, unheard: evidence }, heard))
 }
 
@@ -120,11 +120,10 @@ async fn read(
 /// being looked at.
 async fn entries(
     connection: &mut PgConnection,
-    texts: &Texts,
-    locked: &Locked,
+    locked: &Locked<'_>,
     passing: bool,
 ) -> sqlx::Result<Vec<(Slug, Entry)>> {
-    let declared = locked.declarations(connection, texts).await?;
+    let declared = locked.declarations(connection).await?;
     let mut entries = BTreeMap::new();
     for (job, row) in &locked.rows {
         match row.entry(&declared) {
@@ -141,12 +140,12 @@ async fn entries(
 
 /// What was read, for what is written.
 struct Writing<'a> {
-    locked: Locked,
+    locked: Locked<'a>,
     heard: Heard,
     by: By,
     now: Timestamp,
     bell: &'a Bell,
-    texts: &'a Texts,
+    known: &'a Known,
 }
 
 impl Writing<'_> {
@@ -167,7 +166,7 @@ impl Writing<'_> {
         let numbers = self.numbers(connection, &evidence, &flips, &missed).await?;
         let Changes { states, outbox, texts, wakes_earlier } = self.changes(kept)?;
         keep_texts(connection, texts).await?;
-        let appended = add(connection, &evidence, &numbers, Some(self.now), states, self.texts).await?;
+        let appended = add(connection, &evidence, &numbers, Some(self.now), states, self.known).await?;
         let rings = wakes_earlier || !outbox.is_empty() || self.by == By::Tool;
         outbox.write(connection, &numbers).await?;
         if rings {

@@ -1,7 +1,6 @@
 //! What is kept of single jobs.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -9,80 +8,13 @@ use sqlx::{PgConnection, Row as _};
 use tenko_core::{Declaration, Slug};
 use uuid::Uuid;
 
-use super::adding::job_numbers;
+use super::adding::{find_jobs, job_numbers};
 use super::columns::{Id, moment, parse};
 use super::error::damaged;
+use super::known::Known;
 use super::outbox::Stored;
 use super::work::Look;
 use crate::live::{Agenda, Entry};
-
-/// How many are remembered.
-const MOST: usize = 10_000;
-
-/// What is known of texts, which are never removed.
-#[derive(Debug, Default)]
-pub(super) struct Texts {
-    /// Declarations by their hash.
-    declared: Mutex<HashMap<Id, Declaration>>,
-    /// Hashes of those that are there for all to see.
-    kept: Mutex<HashSet<Uuid>>,
-}
-
-impl Texts {
-    /// Leaves of these texts those that may not be kept yet.
-    pub(super) fn retain_new(&self, texts: &mut HashMap<Uuid, String>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.retain(|hash, _| !kept.contains(hash));
-    }
-
-    /// A text was seen that another transaction had kept.
-    pub(super) fn saw(&self, hash: Uuid) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST {
-            kept.clear();
-        }
-        kept.insert(hash);
-    }
-
-    /// Something is not there that should be: nothing is known any more.
-    pub(super) fn forget(&self) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.declared.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// The declarations of these hashes.
-    async fn find(
-        &self,
-        connection: &mut PgConnection,
-        hashes: HashSet<Id>,
-    ) -> sqlx::Result<HashMap<Id, Declaration>> {
-        let mut found = self.remembered(&hashes);
-        let missing: Vec<Id> = hashes.into_iter().filter(|hash| !found.contains_key(hash)).collect();
-        if missing.is_empty() {
-            return Ok(found);
-        }
-        let rows = sqlx::query("select hash, body from said where hash = any($1)").bind(missing);
-        for row in rows.fetch_all(connection).await? {
-            let (hash, declaration): (Id, Declaration) = (row.try_get("hash")?, parse(row.try_get("body")?)?);
-            self.remember(hash, &declaration);
-            found.insert(hash, declaration);
-        }
-        Ok(found)
-    }
-
-    fn remembered(&self, hashes: &HashSet<Id>) -> HashMap<Id, Declaration> {
-        let known = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        hashes.iter().filter_map(|hash| Some((*hash, known.get(hash)?.clone()))).collect()
-    }
-
-    fn remember(&self, hash: Id, declaration: &Declaration) {
-        let mut known = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(hash, declaration.clone());
-    }
-}
 
 /// A job as it lies in the tables.
 pub(super) struct Row {
@@ -123,11 +55,10 @@ impl Row {
 }
 
 /// How many jobs are asked for is hidden from the planner, which takes a plan for any number then instead of making one each
-/// time; and that plan finds them by indexes however small the tables were when it was made.
+/// time; and that plan finds them by indexes however small the table was when it was made.
 pub(super) const LOCK_JOBS: &str = "select s.job, (select slug from jobs where id = s.job) as slug,
         s.state, s.declaration, s.wake_at, s.has_items
-    from states s
-    where s.job = any(array(select id from jobs where slug = any(array(select unnest($1::text[])))))
+    from states s where s.job = any(array(select unnest($1::int[])))
     order by s.job for update";
 pub(super) const LOCK_DUE: &str = "select s.job, j.slug, s.state, s.declaration, s.wake_at, s.has_items
     from states s join jobs j on j.id = s.job where s.wake_at <= $1
@@ -137,14 +68,19 @@ pub(super) const LOCK_ITEMS: &str =
     "select position, job, notice, item from outbox where job = any($1) order by position for update";
 
 /// Jobs that nobody else decides about until the transaction ends.
-#[derive(Default)]
-pub(super) struct Locked {
+pub(super) struct Locked<'k> {
+    known: &'k Known,
     pub(super) rows: HashMap<Slug, Row>,
     /// Those that have a row only because it was needed to lock them.
     pub(super) made: HashSet<Slug>,
 }
 
-impl Locked {
+impl<'k> Locked<'k> {
+    /// None yet.
+    pub(super) fn new(known: &'k Known) -> Self {
+        Self { known, rows: HashMap::new(), made: HashSet::new() }
+    }
+
     /// Locks these jobs too, whether anything is kept of them or not.
     pub(super) async fn add(&mut self, connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<()> {
         let mut missing: Vec<&Slug> =
@@ -154,13 +90,23 @@ impl Locked {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut found = lock(connection, &mut missing).await?;
+        let numbers = self.numbers(connection, &missing).await?;
+        let mut found = lock(connection, numbers, &mut missing, self.known).await?;
         // Another, who had made one, may have forgotten it before we got it.
         while !missing.is_empty() {
-            make(connection, &missing).await?;
-            found.extend(lock(connection, &mut missing).await?);
+            let numbers = make(connection, &missing).await?;
+            found.extend(lock(connection, numbers, &mut missing, self.known).await?);
         }
         self.keep(connection, found).await
+    }
+
+    /// The numbers of those that have one.
+    async fn numbers(&self, connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<Vec<i32>> {
+        let (mut numbers, unknown) = self.known.numbers(jobs);
+        if !unknown.is_empty() {
+            numbers.extend(find_jobs(connection, &unknown).await?.into_values());
+        }
+        Ok(numbers)
     }
 
     /// Locks jobs that have to be looked at by a moment, in milliseconds, but not those that others have locked.
@@ -193,29 +139,46 @@ impl Locked {
     pub(super) async fn declarations(
         &self,
         connection: &mut PgConnection,
-        texts: &Texts,
     ) -> sqlx::Result<HashMap<Id, Declaration>> {
-        texts.find(connection, self.rows.values().filter_map(|row| row.declaration).collect()).await
+        self.known
+            .declarations(connection, self.rows.values().filter_map(|row| row.declaration).collect())
+            .await
     }
 }
 
-/// Locks those that have a row, and leaves the others.
-async fn lock(connection: &mut PgConnection, jobs: &mut Vec<&Slug>) -> sqlx::Result<Vec<Row>> {
-    let slugs: Vec<&str> = jobs.iter().map(|job| job.as_str()).collect();
-    let rows = sqlx::query(LOCK_JOBS).bind(slugs).fetch_all(connection).await?;
+/// Locks those that have a row, and leaves the others. The names of the jobs are read with them: what is known of their
+/// numbers is wrong if somebody has put another database there.
+async fn lock(
+    connection: &mut PgConnection,
+    numbers: Vec<i32>,
+    jobs: &mut Vec<&Slug>,
+    known: &Known,
+) -> sqlx::Result<Vec<Row>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(LOCK_JOBS).bind(numbers).fetch_all(connection).await?;
+    let names = rows.iter().map(|row| row.try_get("slug")).collect::<sqlx::Result<Vec<Option<&str>>>>()?;
+    let asked: HashSet<&str> = jobs.iter().map(|job| job.as_str()).collect();
+    if !names.iter().all(|name| name.is_some_and(|name| asked.contains(name))) {
+        known.forget();
+        return Err(sqlx::Error::Protocol("jobs have other numbers than before".into()));
+    }
     let found: Vec<Row> = rows.iter().map(Row::read).collect::<sqlx::Result<_>>()?;
     let there: HashSet<&Slug> = found.iter().map(|row| &row.slug).collect();
     jobs.retain(|job| !there.contains(*job));
+    known.saw_jobs(found.iter().map(|row| (&row.slug, row.job)));
     Ok(found)
 }
 
-/// Makes rows of which it is not known whether there are items.
-async fn make(connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<()> {
+/// Makes rows of which it is not known whether there are items; gives the numbers of the jobs.
+async fn make(connection: &mut PgConnection, jobs: &[&Slug]) -> sqlx::Result<Vec<i32>> {
     let numbers = job_numbers(connection, jobs.iter().copied()).await?;
     let mut numbers: Vec<i32> = numbers.into_values().collect();
     numbers.sort_unstable();
     let sql = "insert into states (job) select * from unnest($1::int[]) on conflict do nothing";
-    sqlx::query(sql).bind(numbers).execute(connection).await.map(drop)
+    sqlx::query(sql).bind(&numbers).execute(connection).await?;
+    Ok(numbers)
 }
 
 async fn add_items(connection: &mut PgConnection, rows: &mut [Row], lock: bool) -> sqlx::Result<()> {
@@ -241,7 +204,7 @@ async fn add_items(connection: &mut PgConnection, rows: &mut [Row], lock: bool) 
 /// What is kept of some jobs, as of one moment.
 pub(super) struct Entries<'a> {
     pub(super) jobs: &'a [Slug],
-    pub(super) texts: &'a Texts,
+    pub(super) known: &'a Known,
 }
 
 impl Look for Entries<'_> {
@@ -256,7 +219,7 @@ impl Look for Entries<'_> {
         let mut rows: Vec<Row> = rows.iter().map(Row::read).collect::<sqlx::Result<_>>()?;
         add_items(connection, &mut rows, false).await?;
         let hashes = rows.iter().filter_map(|row| row.declaration).collect();
-        let declared = self.texts.find(connection, hashes).await?;
+        let declared = self.known.declarations(connection, hashes).await?;
         sqlx::raw_sql("commit").execute(connection).await?;
         let found: HashMap<&Slug, &Row> = rows.iter().map(|row| (&row.slug, row)).collect();
         let entry = |job| found.get(job).map_or_else(|| Ok(Entry::default()), |row| row.entry(&declared));

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::adding::Append;
 use super::bell::Bell;
 use super::connection::Connections;
-use super::entries::Texts;
+use super::known::Known;
 use crate::{Appended, ErrorKind, Result, StoreError};
 
 /// The most evidence that becomes one transaction, unless one caller brings more.
@@ -20,7 +20,7 @@ const DOING: &str = "add evidence to";
 pub(super) struct Group {
     connections: Arc<Connections>,
     bell: Arc<Bell>,
-    texts: Arc<Texts>,
+    known: Arc<Known>,
     waiting: Mutex<Waiting>,
 }
 
@@ -40,8 +40,8 @@ struct Parcel {
 
 impl Group {
     /// Nothing waits.
-    pub(super) fn new(connections: Arc<Connections>, bell: Arc<Bell>, texts: Arc<Texts>) -> Self {
-        Self { connections, bell, texts, waiting: Mutex::default() }
+    pub(super) fn new(connections: Arc<Connections>, bell: Arc<Bell>, known: Arc<Known>) -> Self {
+        Self { connections, bell, known, waiting: Mutex::default() }
     }
 
     /// Adds evidence together with that of others.
@@ -113,7 +113,7 @@ impl Group {
     }
 
     async fn add(&self, evidence: &[Evidence]) -> Result<Vec<Appended>> {
-        self.connections.write(DOING, Append { evidence, bell: &self.bell, texts: &self.texts }).await
+        self.connections.write(DOING, Append { evidence, bell: &self.bell, known: &self.known }).await
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {

@@ -36,8 +36,8 @@ fn in_order(jobs: &[Slug], of: &HashMap<Slug, Uuid>) -> Option<Vec<Uuid>> {
 #[async_trait]
 impl Live for PostgresStore {
     async fn decide(&self, by: By, wanted: Wanted, now: Timestamp, decide: Decide) -> Result<Vec<Appended>> {
-        let (texts, bell) = (&self.texts, &self.bell);
-        let question = Question { by, wanted, now, decide, texts, bell, attends: false };
+        let (known, bell) = (&self.known, &self.bell);
+        let question = Question { by, wanted, now, decide, known, bell, attends: false };
         let decided = self.connections.write("decide in", question).await?;
         decided.map(|answer| answer.appended).map_err(|refused| self.refuse(refused))
     }
@@ -48,7 +48,7 @@ impl Live for PostgresStore {
     }
 
     async fn entries(&self, jobs: &[Slug]) -> Result<Vec<Entry>> {
-        self.connections.look("read jobs in", entries::Entries { jobs, texts: &self.texts }).await
+        self.connections.look("read jobs in", entries::Entries { jobs, known: &self.known }).await
     }
 
     async fn names(&self, after: Option<&Slug>, most: usize) -> Result<Vec<Slug>> {
