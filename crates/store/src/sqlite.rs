@@ -11,6 +11,8 @@ mod error;
 mod evidence;
 mod file;
 mod fresh;
+#[cfg(test)]
+mod fresh_tests;
 mod known;
 mod live;
 mod nodes;
