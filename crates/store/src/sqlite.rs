@@ -10,6 +10,9 @@ mod entries;
 mod error;
 mod evidence;
 mod file;
+mod fresh;
+#[cfg(test)]
+mod fresh_tests;
 mod known;
 mod live;
 mod nodes;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::error::Error;
 use std::io;
+use std::thread::LocalKey;
 
 use jiff::Timestamp;
 use tenko_core::{Exit, Kind, Report};
@@ -15,6 +16,9 @@ pub(crate) type Damage = Box<dyn Error + Send + Sync>;
 const WORTH_COMPRESSING: usize = 300;
 /// The usual level of Zstandard.
 const LEVEL: i32 = 3;
+/// The quickest that still compresses well.
+#[cfg(feature = "sqlite")]
+const QUICK: i32 = 1;
 /// What a compressed report begins with: RFC 8878 section 3.1.1. No JSON does.
 const COMPRESSED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The longest report that is read, in bytes.
@@ -98,21 +102,37 @@ fn pack_json(report: &Report) -> Result<Vec<u8>, Damage> {
     if json.len() < WORTH_COMPRESSING {
         return Ok(json);
     }
-    Ok(compressed(&json)?)
+    Ok(compress(&COMPRESSOR, LEVEL, &json)?)
 }
+
+type Kept = RefCell<Option<Compressor<'static>>>;
 
 thread_local! {
     /// To make one takes longer than to compress a report.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: Kept = const { RefCell::new(None) };
+    #[cfg(feature = "sqlite")]
+    static QUICK_COMPRESSOR: Kept = const { RefCell::new(None) };
 }
 
-fn compressed(json: &[u8]) -> io::Result<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|kept| {
-        let mut compressor = kept.take().map_or_else(|| Compressor::new(LEVEL), Ok)?;
-        let compressed = compressor.compress(json)?;
+fn compress(kept: &'static LocalKey<Kept>, level: i32, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    kept.with_borrow_mut(|kept| {
+        let mut compressor = kept.take().map_or_else(|| Compressor::new(level), Ok)?;
+        let compressed = compressor.compress(bytes)?;
         *kept = Some(compressor);
         Ok(compressed)
     })
+}
+
+/// Compresses what is written often and soon written over.
+#[cfg(feature = "sqlite")]
+pub(crate) fn compress_quickly(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    compress(&QUICK_COMPRESSOR, QUICK, bytes)
+}
+
+/// What was compressed, unless it was longer than any report is.
+pub(crate) fn decompress(compressed: &[u8]) -> io::Result<Vec<u8>> {
+    let size = zstd::bulk::Decompressor::upper_bound(compressed).unwrap_or(MAX_REPORT);
+    zstd::bulk::decompress(compressed, size.min(MAX_REPORT))
 }
 
 /// The inverse of [`pack`]; how it came is not in it.
@@ -121,9 +141,7 @@ pub(crate) fn unpack(stored: Option<&[u8]>) -> Result<Report, Damage> {
     if !bytes.starts_with(&COMPRESSED) {
         return Ok(serde_json::from_slice(bytes)?);
     }
-    let size = zstd::bulk::Decompressor::upper_bound(bytes).unwrap_or(MAX_REPORT);
-    let json = zstd::bulk::decompress(bytes, size.min(MAX_REPORT))?;
-    Ok(serde_json::from_slice(&json)?)
+    Ok(serde_json::from_slice(&decompress(bytes)?)?)
 }
 
 #[cfg(test)]

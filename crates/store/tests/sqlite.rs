@@ -375,9 +375,9 @@ async fn a_store_of_version_1_is_read() {
 async fn a_store_of_version_2_is_read_and_its_stretches_are_known() {
     let (_keep, path) = place();
     sql(&path, include_str!("samples/sqlite-2.sql"));
-    assert_eq!(SqliteStore::versions(&path).unwrap(), (2, 3));
+    assert_eq!(SqliteStore::versions(&path).unwrap(), (2, 4));
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(SqliteStore::versions(&path).unwrap(), (3, 3));
+    assert_eq!(SqliteStore::versions(&path).unwrap(), (4, 4));
     insta::assert_snapshot!(told_by(&store).await, @r#"
     daily-report 019ac217-de5a-0077-ba9c-6e7dbb0c0000 start 2026-11-23T05:00:00.12Z 2026-11-23T05:00:00.123Z None None None Some("1f3a9c02")
     daily-report 019ac217-e304-8b00-ba9c-6e7dbb0c0000 success 2026-11-23T05:00:30Z 2026-11-24T05:00:30Z None None Some("203.0.113.7") None

@@ -7,6 +7,7 @@ use tenko_core::Slug;
 
 use super::columns::{parse, rounded_up};
 use super::error::damaged;
+use super::fresh::States;
 use super::outbox::{self, Row};
 use super::rolls::json;
 use super::writer::Desk;
@@ -14,7 +15,7 @@ use crate::live::{Entry, Kept};
 use crate::stored::woken_at;
 
 pub(super) const FIND: &str =
-    "select s.state, s.declaration, s.wake_at from jobs j join states s on s.job = j.id
+    "select s.state, s.declaration, s.wake_at, s.job from jobs j join states s on s.job = j.id
     where j.slug = ?1";
 pub(super) const DUE: &str = "select j.slug from states s join jobs j on j.id = s.job
     where s.wake_at <= ?1 order by s.wake_at limit ?2";
@@ -31,13 +32,13 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Reads what is kept of a job.
-    pub(super) fn read(connection: &Connection, job: &Slug) -> rusqlite::Result<Self> {
+    /// Reads what is kept of a job, whose state may be one of the fresh ones.
+    pub(super) fn read(connection: &Connection, fresh: &States, job: &Slug) -> rusqlite::Result<Self> {
         let found = connection.prepare_cached(FIND)?.query_row([job.as_str()], |row| {
-            let [state, declaration] = [row.get_ref(0)?, row.get_ref(1)?];
+            let newer = fresh.get(&row.get(3)?).map(|state| ValueRef::Text(state.as_bytes()));
             let entry = Entry {
-                state: text(state).map(parse).transpose()?,
-                declaration: text(declaration).map(parse).transpose()?,
+                state: text(newer.map_or_else(|| row.get_ref(0), Ok)?).map(parse).transpose()?,
+                declaration: text(row.get_ref(1)?).map(parse).transpose()?,
                 items: Vec::new(),
             };
             Ok(Self { entry, wake_at: row.get(2)? })
@@ -64,7 +65,7 @@ pub(super) fn keep(desk: &mut Desk<'_>, kept: Kept, now: Timestamp) -> rusqlite:
     let old = desk.known.take_job(desk.connection, &job)?;
     let wake_at = woken_at(old.wake_at, wake_at.map(rounded_up), now.as_millisecond());
     let new = Stored { entry, wake_at };
-    keep_row(desk.connection, id, &old, &new)?;
+    keep_row(desk, id, &old, &new)?;
     if old.entry.items != new.entry.items {
         let rows: Vec<Row> = new.entry.items.iter().map(Row::of).collect();
         outbox::keep_of_job(desk.connection, id, &rows)?;
@@ -73,28 +74,45 @@ pub(super) fn keep(desk: &mut Desk<'_>, kept: Kept, now: Timestamp) -> rusqlite:
     Ok(())
 }
 
-fn keep_row(connection: &Connection, id: i64, old: &Stored, new: &Stored) -> rusqlite::Result<()> {
-    if !new.has_row() {
-        return match old.has_row() {
-            true => connection.prepare_cached("delete from states where job = ?1")?.execute([id]).map(drop),
-            false => Ok(()),
-        };
+fn keep_row(desk: &mut Desk<'_>, id: i64, old: &Stored, new: &Stored) -> rusqlite::Result<()> {
+    match &new.entry.state {
+        Some(state) if old.has_row() => {
+            keep_rest(desk.connection, id, old, new)?;
+            if old.entry.state != new.entry.state {
+                desk.known.keep_state(id, state)?;
+            }
+            Ok(())
+        }
+        _ => keep_whole_row(desk, id, old, new),
     }
-    let state = new.entry.state.as_ref().map(json);
-    if !old.has_row() || old.entry.declaration != new.entry.declaration {
+}
+
+/// What of a row is not its state.
+fn keep_rest(connection: &Connection, id: i64, old: &Stored, new: &Stored) -> rusqlite::Result<()> {
+    if old.entry.declaration != new.entry.declaration {
         let declaration = new.entry.declaration.as_ref().map(json);
-        let sql = "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
-            on conflict do update set state = ?2, declaration = ?3, wake_at = ?4";
-        connection.prepare_cached(sql)?.execute(params![id, state, declaration, new.wake_at])?;
+        let sql = "update states set declaration = ?2, wake_at = ?3 where job = ?1";
+        connection.prepare_cached(sql)?.execute(params![id, declaration, new.wake_at])?;
     } else if old.wake_at != new.wake_at {
-        let sql = "update states set state = ?2, wake_at = ?3 where job = ?1";
-        connection.prepare_cached(sql)?.execute(params![id, state, new.wake_at])?;
-    } else if old.entry.state != new.entry.state {
-        connection
-            .prepare_cached("update states set state = ?2 where job = ?1")?
-            .execute(params![id, state])?;
+        let sql = "update states set wake_at = ?2 where job = ?1";
+        connection.prepare_cached(sql)?.execute(params![id, new.wake_at])?;
     }
     Ok(())
+}
+
+fn keep_whole_row(desk: &mut Desk<'_>, id: i64, old: &Stored, new: &Stored) -> rusqlite::Result<()> {
+    let connection = desk.connection;
+    if old.has_row() {
+        desk.known.settle(connection)?;
+    }
+    if !new.has_row() {
+        let mut delete = connection.prepare_cached("delete from states where job = ?1")?;
+        return delete.execute([id]).map(drop);
+    }
+    let (state, declaration) = (new.entry.state.as_ref().map(json), new.entry.declaration.as_ref().map(json));
+    let sql = "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
+        on conflict do update set state = ?2, declaration = ?3, wake_at = ?4";
+    connection.prepare_cached(sql)?.execute(params![id, state, declaration, new.wake_at]).map(drop)
 }
 
 /// The jobs that have to be looked at by a moment, the earliest first.

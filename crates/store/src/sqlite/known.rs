@@ -5,11 +5,12 @@ use std::hash::Hash;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
-use tenko_core::{Slug, Via};
+use tenko_core::{JobState, Slug, Via};
 use uuid::Uuid;
 
 use super::entries::Stored;
 use super::evidence;
+use super::fresh::Fresh;
 
 /// How many jobs, and how many of anything else, are remembered.
 const MOST: usize = 8_192;
@@ -29,6 +30,8 @@ pub(super) struct Known {
     via: HashMap<Via, i64>,
     /// What is kept of jobs.
     jobs: HashMap<Slug, Stored>,
+    /// States that are not in their table yet.
+    fresh: Fresh,
     /// Nodes, and when they were seen.
     nodes: HashMap<Uuid, Timestamp>,
 }
@@ -44,7 +47,22 @@ impl Known {
             self.forget();
         }
         self.raised = false;
-        Ok(())
+        self.fresh.begin(connection)
+    }
+
+    /// Ends a transaction.
+    pub(super) fn end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.fresh.keep(connection)
+    }
+
+    /// Puts all states into their table: whoever writes one there does this first.
+    pub(super) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.fresh.settle(connection)
+    }
+
+    /// Keeps the state of a job that has a row in the table of states.
+    pub(super) fn keep_state(&mut self, job: i64, state: &JobState) -> rusqlite::Result<()> {
+        self.fresh.put(job, state)
     }
 
     /// Forgets everything, because a transaction failed.
@@ -95,7 +113,7 @@ impl Known {
     /// What is kept of a job.
     pub(super) fn job(&mut self, connection: &Connection, job: &Slug) -> rusqlite::Result<&Stored> {
         if !self.jobs.contains_key(job) {
-            let stored = Stored::read(connection, job)?;
+            let stored = Stored::read(connection, self.fresh.states(), job)?;
             remember(&mut self.jobs, job.clone(), stored);
         }
         Ok(&self.jobs[job])
@@ -103,7 +121,8 @@ impl Known {
 
     /// What was kept of a job, which is no longer known then.
     pub(super) fn take_job(&mut self, connection: &Connection, job: &Slug) -> rusqlite::Result<Stored> {
-        self.jobs.remove(job).map_or_else(|| Stored::read(connection, job), Ok)
+        let known = self.jobs.remove(job);
+        known.map_or_else(|| Stored::read(connection, self.fresh.states(), job), Ok)
     }
 
     /// Remembers what is kept of a job now.

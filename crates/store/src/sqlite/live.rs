@@ -12,7 +12,7 @@ use super::columns::moment;
 use super::decide::{self, Question, Refused};
 use super::entries::{self, Stored};
 use super::outbox::{self, Claim};
-use super::{SqliteStore, addresses, nodes};
+use super::{SqliteStore, addresses, fresh, nodes};
 use crate::live::{Agenda, Attendance, By, Decide, Entry, Key, Live, Node, Settled, Wanted};
 use crate::{Appended, ErrorKind, Result, StoreError};
 
@@ -52,7 +52,8 @@ impl Live for SqliteStore {
         let jobs = jobs.to_vec();
         self.reading("read jobs in", move |connection| {
             let moment = connection.unchecked_transaction()?;
-            jobs.iter().map(|job| Stored::read(&moment, job).map(|stored| stored.entry)).collect()
+            let (fresh, _) = fresh::read(&moment)?;
+            jobs.iter().map(|job| Stored::read(&moment, &fresh, job).map(|stored| stored.entry)).collect()
         })
         .await
     }

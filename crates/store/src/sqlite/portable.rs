@@ -13,7 +13,7 @@ use super::error::damaged;
 use super::evidence::{self, job_id};
 use super::rolls::{json, keep_flip, keep_missed};
 use super::writer::Desk;
-use super::{SqliteStore, addresses, entries, nodes, outbox};
+use super::{SqliteStore, addresses, entries, fresh, nodes, outbox};
 use crate::portable::{Piece, Pieces, Portable, Taker};
 use crate::{ErrorKind, Result, StoreError};
 
@@ -91,15 +91,18 @@ fn rest(connection: &Connection) -> rusqlite::Result<Roll> {
 }
 
 fn jobs(connection: &Connection, give: Give<'_>) -> rusqlite::Result<()> {
-    let sql = "select j.slug, s.state, s.declaration, s.wake_at from states s join jobs j on j.id = s.job
+    let (fresh, _) = fresh::read(connection)?;
+    let sql =
+        "select j.slug, s.state, s.declaration, s.wake_at, s.job from states s join jobs j on j.id = s.job
         order by s.job";
     let mut select = connection.prepare(sql)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let wake_at: Option<i64> = row.get(3)?;
+        let newer = fresh.get(&row.get(4)?).map(|state| ValueRef::Text(state.as_bytes()));
         give(Piece::Job {
             job: entries::slug(row.get_ref(0)?)?,
-            state: said(row.get_ref(1)?)?,
+            state: said(newer.map_or_else(|| row.get_ref(1), Ok)?)?,
             declaration: said(row.get_ref(2)?)?,
             wake_at: wake_at.map(moment).transpose()?,
         })?;

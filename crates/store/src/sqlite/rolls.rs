@@ -15,6 +15,7 @@ use tenko_core::{Slug, format};
 use super::columns::{parse, rounded_up};
 use super::error::damaged;
 use super::evidence::{self, job_id};
+use super::fresh;
 use super::nodes;
 use super::outbox::{self, Row};
 use super::stretches;
@@ -44,7 +45,8 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
 }
 
 fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
-    let sql = "select j.slug, s.state, s.declaration from states s join jobs j on j.id = s.job";
+    let (fresh, _) = fresh::read(connection)?;
+    let sql = "select j.slug, s.state, s.declaration, s.job from states s join jobs j on j.id = s.job";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let (mut states, mut declarations) = (Vec::new(), Vec::new());
@@ -53,7 +55,8 @@ fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
         if let said @ ValueRef::Text(_) = row.get_ref(2)? {
             declarations.push((slug.clone(), parse(said)?));
         }
-        if let state @ ValueRef::Text(_) = row.get_ref(1)? {
+        let newer = fresh.get(&row.get(3)?).map(|state| ValueRef::Text(state.as_bytes()));
+        if let state @ ValueRef::Text(_) = newer.map_or_else(|| row.get_ref(1), Ok)? {
             states.push((slug, parse(state)?));
         }
     }
@@ -141,7 +144,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> String {
 }
 
 /// Adds a text; gives where it is.
-fn add_json<T: Serialize>(texts: &mut Vec<u8>, value: &T) -> Range<usize> {
+pub(super) fn add_json<T: Serialize>(texts: &mut Vec<u8>, value: &T) -> Range<usize> {
     let start = texts.len();
     serde_json::to_writer(&mut *texts, value).expect(WRITABLE);
     start..texts.len()
@@ -157,6 +160,7 @@ pub(super) fn commit(desk: &mut Desk<'_>, part: &Part, now: Timestamp) -> rusqli
     if found.cast_unsigned() != part.base {
         return Ok(Commit::Lost);
     }
+    desk.known.settle(connection)?;
     desk.known.forget();
     let next = part.base + 1;
     let rest = std::str::from_utf8(&part.rest).map_err(damaged)?;

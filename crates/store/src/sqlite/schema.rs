@@ -18,8 +18,12 @@ const BUSY: Duration = Duration::from_secs(5);
 const LOG_BYTES: i64 = 16 << 20;
 
 /// What brings a file from one version to the next. Only ever added to.
-pub(super) const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+pub(super) const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 /// The version that this Tenko writes.
 const VERSION: i32 = MIGRATIONS.len() as i32;
 

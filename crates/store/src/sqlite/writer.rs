@@ -203,7 +203,8 @@ impl Pen {
         let Open { connection, known, .. } = self.open()?;
         let written = in_transaction(connection, |connection| {
             known.begin(connection)?;
-            work(&mut Desk { connection, known: &mut *known })
+            work(&mut Desk { connection, known: &mut *known })?;
+            known.end(connection)
         });
         written.map_err(|source| {
             self.open = self.open.take().filter(|_| !error::spoils_connection(&source));

@@ -1,0 +1,106 @@
+//! States that are newer than those in their table.
+//!
+//! With each ping the state of its job changes, and each of those lies in another page. Written into one row for all jobs
+//! of a transaction, they take a small part of that; a job that is pinged often is then written into its own place once
+//! instead of many times. They are read with those in the table, so that all see the same.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use rusqlite::{Connection, params};
+use tenko_core::JobState;
+
+use super::error::damaged;
+use super::rolls::add_json;
+use crate::stored::{compress_quickly, decompress};
+
+/// How long the rows may get, in bytes before they are compressed: whoever reads a state reads all of them.
+pub(super) const MOST: usize = if cfg!(test) { 32 << 10 } else { 2 << 20 };
+
+/// The newest states of jobs, by their numbers, as JSON; only those that are not in the table of states.
+pub(super) type States = HashMap<i64, Box<str>>;
+
+/// What is in the rows. Nothing else may write them while this is used in a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    states: States,
+    /// The number of the last row.
+    last: Option<i64>,
+    /// The row that this transaction writes.
+    row: Vec<u8>,
+    /// How long all rows are, this one too.
+    length: usize,
+}
+
+impl Fresh {
+    /// Begins a transaction: reads what others have changed.
+    pub(super) fn begin(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut last = connection.prepare_cached("select max(number) from fresh")?;
+        let last: Option<i64> = last.query_row([], |row| row.get(0))?;
+        if last != self.last {
+            let (states, length) = read(connection)?;
+            *self = Self { states, last, row: Vec::new(), length };
+        }
+        Ok(())
+    }
+
+    /// The state of a job, if it is one of these.
+    pub(super) fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Takes a state that was decided. The job must have a row in the table of states.
+    pub(super) fn put(&mut self, job: i64, state: &JobState) -> rusqlite::Result<()> {
+        let before = self.row.len();
+        write!(self.row, "{job} ").map_err(damaged)?;
+        let state = add_json(&mut self.row, state);
+        self.states.insert(job, std::str::from_utf8(&self.row[state]).map_err(damaged)?.into());
+        self.row.push(b'\n');
+        self.length += self.row.len() - before;
+        Ok(())
+    }
+
+    /// Ends a transaction: what was taken is written.
+    pub(super) fn keep(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.length > MOST {
+            return self.settle(connection);
+        }
+        if self.row.is_empty() {
+            return Ok(());
+        }
+        let row = compress_quickly(&self.row).map_err(damaged)?;
+        self.row.clear();
+        let mut insert = connection.prepare_cached("insert into fresh (states) values (?1)")?;
+        self.last = Some(insert.insert([row])?);
+        Ok(())
+    }
+
+    /// Puts all of them where states are.
+    pub(super) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.states.is_empty() {
+            return Ok(());
+        }
+        let mut states: Vec<_> = std::mem::take(self).states.into_iter().collect();
+        states.sort_unstable_by_key(|(job, _)| *job);
+        let mut update = connection.prepare_cached("update states set state = ?2 where job = ?1")?;
+        for (job, state) in states {
+            update.execute(params![job, state])?;
+        }
+        connection.prepare_cached("delete from fresh")?.execute([]).map(drop)
+    }
+}
+
+/// All of them, and how long their rows are.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<(States, usize)> {
+    let mut select = connection.prepare_cached("select states from fresh order by number")?;
+    let (mut rows, mut states, mut length) = (select.query([])?, States::new(), 0);
+    while let Some(row) = rows.next()? {
+        let text = decompress(row.get_ref(0)?.as_blob().map_err(damaged)?).map_err(damaged)?;
+        length += text.len();
+        for line in std::str::from_utf8(&text).map_err(damaged)?.lines() {
+            let (job, state) = line.split_once(' ').ok_or_else(|| damaged("a state without a job"))?;
+            states.insert(job.parse().map_err(damaged)?, state.into());
+        }
+    }
+    Ok((states, length))
+}
