@@ -188,7 +188,7 @@ fn decide(
                 wake_at = Some(after(now(), if *wakes { *seed } else { 0 }));
             }
             Decided::Declared(seed, number) => {
-                (entry.state, entry.declaration) = (Some(state(*seed)), Some(said(*number)))
+                (entry.state, entry.declaration) = (Some(state(*seed)), Some(said(*number)));
             }
             Decided::Unjudged(number) => (entry.state, entry.declaration) = (None, Some(said(*number))),
             Decided::Forgotten => *entry = Entry::default(),
