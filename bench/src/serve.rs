@@ -10,6 +10,7 @@ mod receiver;
 mod server;
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::Result;
 
@@ -19,6 +20,22 @@ struct Database {
     name: &'static str,
     /// The URL of a store that is empty.
     url: String,
+}
+
+impl Database {
+    /// Brings it to the state in which it is after running for long: PostgreSQL then writes over files of its log that it has. Until
+    /// its first checkpoint it makes each of them anew, filled with zeros, and all who commit wait for that.
+    fn age(&self) -> Result<()> {
+        if !self.url.starts_with("postgres") {
+            return Ok(());
+        }
+        let url = self.url.split('?').next().unwrap_or_default();
+        let output = Command::new("psql").args([url, "--quiet", "--command", "checkpoint"]).output()?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+        }
+    }
 }
 
 /// SQLite in `place`, and PostgreSQL if there is one.

@@ -23,14 +23,15 @@ struct Measured {
 pub(super) fn measure() -> Result<()> {
     let place = tempfile::tempdir()?;
     let ceiling = Server::ceiling()?;
-    let mut all = vec![Measured::of("axum, stores nothing", ceiling.address, place.path())?];
+    let mut all = vec![Measured::of("axum, stores nothing", ceiling.address, place.path(), || Ok(()))?];
     let (mut idle, mut after, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for database in databases(place.path(), "pings")? {
         let server = start(&database, place.path())?;
         idle.push(server.memory()?);
         server.create_jobs(JOBS)?;
         starts.push((database.name, server.started_within));
-        all.push(Measured::of(&format!("Tenko on {}", database.name), server.address, place.path())?);
+        let name = format!("Tenko on {}", database.name);
+        all.push(Measured::of(&name, server.address, place.path(), || database.age())?);
         after.push(server.memory()?);
     }
     show_floods(&all);
@@ -52,7 +53,7 @@ fn start(database: &Database, place: &Path) -> Result<Server> {
 }
 
 impl Measured {
-    fn of(name: &str, address: SocketAddr, place: &Path) -> Result<Self> {
+    fn of(name: &str, address: SocketAddr, place: &Path, age: impl Fn() -> Result<()>) -> Result<Self> {
         let mut floods = Vec::new();
         let mut halves = Vec::new();
         for shape in Shape::ALL {
@@ -60,6 +61,7 @@ impl Measured {
             let rounds = rounds.collect::<Result<Vec<_>>>()?;
             if shape.keep_alive {
                 let half = per_second(&rounds) / 2.0;
+                age()?;
                 let took = runtime()?.block_on(paced(address, KEY, shape, half, LENGTH))?;
                 halves.push((half, took[took.len() / 2], took[took.len() * 99 / 100]));
             }

@@ -14,7 +14,8 @@ use super::error::damaged;
 use super::rolls::add_json;
 use crate::stored::{compress_quickly, decompress};
 
-/// How long the rows may get, in bytes before they are compressed: whoever reads a state reads all of them.
+/// How long the rows may get, in bytes before they are compressed: whoever reads a state reads all of them. In tests it is
+/// short enough to happen.
 pub(super) const MOST: usize = if cfg!(test) { 32 << 10 } else { 2 << 20 };
 
 /// The newest states of jobs, by their numbers, as JSON; only those that are not in the table of states.
