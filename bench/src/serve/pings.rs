@@ -47,7 +47,8 @@ pub(super) fn measure() -> Result<()> {
             all.iter_mut().try_for_each(|one| one.flood(shape, place.path()))?;
         }
         if shape.keep_alive {
-            all.iter_mut().try_for_each(Contestant::age)?;
+            all.iter_mut().for_each(|one| one.halves.push(Vec::new()));
+            all.iter().try_for_each(Contestant::age)?;
             for _ in 0..ROUNDS {
                 all.iter_mut().try_for_each(|one| one.at_half(shape))?;
             }
@@ -87,8 +88,7 @@ impl Contestant {
     }
 
     /// Brings its database to the state in which it is after running for long.
-    fn age(&mut self) -> Result<()> {
-        self.halves.push(Vec::new());
+    fn age(&self) -> Result<()> {
         self.database.as_ref().map_or(Ok(()), Database::age)
     }
 

@@ -24,6 +24,11 @@ pub(super) const NAMES: &str = "select slug from jobs j
     where slug > ?1 and (exists (select 1 from states where job = j.id) or exists (select 1 from outbox where job = j.id))
     order by slug limit ?2";
 
+/// Writes a row, over the one that there may be.
+pub(super) const KEEP: &str = "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
+    on conflict do update set state = ?2, declaration = ?3, wake_at = ?4";
+pub(super) const FORGET: &str = "delete from states where job = ?1";
+
 /// What is kept of a job, and when it has to be looked at, in milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
@@ -35,9 +40,8 @@ impl Stored {
     /// Reads what is kept of a job, whose state may be one of the fresh ones.
     pub(super) fn read(connection: &Connection, fresh: &States, job: &Slug) -> rusqlite::Result<Self> {
         let found = connection.prepare_cached(FIND)?.query_row([job.as_str()], |row| {
-            let newer = fresh.get(&row.get(3)?).map(|state| ValueRef::Text(state.as_bytes()));
             let entry = Entry {
-                state: text(newer.map_or_else(|| row.get_ref(0), Ok)?).map(parse).transpose()?,
+                state: text(fresh.newest(row, 3, 0)?).map(parse).transpose()?,
                 declaration: text(row.get_ref(1)?).map(parse).transpose()?,
                 items: Vec::new(),
             };
@@ -106,13 +110,10 @@ fn keep_whole_row(desk: &mut Desk<'_>, id: i64, old: &Stored, new: &Stored) -> r
         desk.known.settle(connection)?;
     }
     if !new.has_row() {
-        let mut delete = connection.prepare_cached("delete from states where job = ?1")?;
-        return delete.execute([id]).map(drop);
+        return connection.prepare_cached(FORGET)?.execute([id]).map(drop);
     }
     let (state, declaration) = (new.entry.state.as_ref().map(json), new.entry.declaration.as_ref().map(json));
-    let sql = "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
-        on conflict do update set state = ?2, declaration = ?3, wake_at = ?4";
-    connection.prepare_cached(sql)?.execute(params![id, state, declaration, new.wake_at]).map(drop)
+    connection.prepare_cached(KEEP)?.execute(params![id, state, declaration, new.wake_at]).map(drop)
 }
 
 /// The jobs that have to be looked at by a moment, the earliest first.

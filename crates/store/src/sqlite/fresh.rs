@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
-use rusqlite::{Connection, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
 use tenko_core::JobState;
 
 use super::error::damaged;
@@ -18,19 +19,54 @@ use crate::stored::{compress_quickly, decompress};
 /// short enough to happen.
 pub(super) const MOST: usize = if cfg!(test) { 32 << 10 } else { 2 << 20 };
 
-/// The newest states of jobs, by their numbers, as JSON; only those that are not in the table of states.
-pub(super) type States = HashMap<i64, Box<str>>;
+/// States that are not in their table yet.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    /// The newest of each job, by its number, as JSON.
+    newest: HashMap<i64, Box<str>>,
+    /// How long the rows are in which they are.
+    pub(super) length: usize,
+}
+
+impl States {
+    /// Reads all of them.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut select = connection.prepare_cached("select states from fresh order by number")?;
+        let (mut rows, mut states) = (select.query([])?, Self::default());
+        while let Some(row) = rows.next()? {
+            let text = decompress(row.get_ref(0)?.as_blob().map_err(damaged)?).map_err(damaged)?;
+            states.length += text.len();
+            for line in std::str::from_utf8(&text).map_err(damaged)?.lines() {
+                let (job, state) = line.split_once(' ').ok_or_else(|| damaged("a state without a job"))?;
+                states.newest.insert(job.parse().map_err(damaged)?, state.into());
+            }
+        }
+        Ok(states)
+    }
+
+    /// The newest state of a job, of which a row of the table of states was read: where its number is, and where its state.
+    pub(super) fn newest<'a>(
+        &'a self,
+        row: &'a Row<'_>,
+        job: usize,
+        state: usize,
+    ) -> rusqlite::Result<ValueRef<'a>> {
+        match self.newest.get(&row.get(job)?) {
+            Some(newest) => Ok(ValueRef::Text(newest.as_bytes())),
+            None => row.get_ref(state),
+        }
+    }
+}
 
 /// What is in the rows. Nothing else may write them while this is used in a transaction.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
+    /// All of them, those that this transaction decided too.
     states: States,
     /// The number of the last row.
     last: Option<i64>,
     /// The row that this transaction writes.
     row: Vec<u8>,
-    /// How long all rows are, this one too.
-    length: usize,
 }
 
 impl Fresh {
@@ -39,13 +75,12 @@ impl Fresh {
         let mut last = connection.prepare_cached("select max(number) from fresh")?;
         let last: Option<i64> = last.query_row([], |row| row.get(0))?;
         if last != self.last {
-            let (states, length) = read(connection)?;
-            *self = Self { states, last, row: Vec::new(), length };
+            *self = Self { states: States::read(connection)?, last, row: Vec::new() };
         }
         Ok(())
     }
 
-    /// The state of a job, if it is one of these.
+    /// All of them.
     pub(super) fn states(&self) -> &States {
         &self.states
     }
@@ -55,15 +90,15 @@ impl Fresh {
         let before = self.row.len();
         write!(self.row, "{job} ").map_err(damaged)?;
         let state = add_json(&mut self.row, state);
-        self.states.insert(job, std::str::from_utf8(&self.row[state]).map_err(damaged)?.into());
+        self.states.newest.insert(job, std::str::from_utf8(&self.row[state]).map_err(damaged)?.into());
         self.row.push(b'\n');
-        self.length += self.row.len() - before;
+        self.states.length += self.row.len() - before;
         Ok(())
     }
 
     /// Ends a transaction: what was taken is written.
     pub(super) fn keep(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.length > MOST {
+        if self.states.length > MOST {
             return self.settle(connection);
         }
         if self.row.is_empty() {
@@ -78,10 +113,10 @@ impl Fresh {
 
     /// Puts all of them where states are.
     pub(super) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.states.is_empty() {
+        if self.states.newest.is_empty() {
             return Ok(());
         }
-        let mut states: Vec<_> = std::mem::take(self).states.into_iter().collect();
+        let mut states: Vec<_> = std::mem::take(self).states.newest.into_iter().collect();
         states.sort_unstable_by_key(|(job, _)| *job);
         let mut update = connection.prepare_cached("update states set state = ?2 where job = ?1")?;
         for (job, state) in states {
@@ -89,19 +124,4 @@ impl Fresh {
         }
         connection.prepare_cached("delete from fresh")?.execute([]).map(drop)
     }
-}
-
-/// All of them, and how long their rows are.
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<(States, usize)> {
-    let mut select = connection.prepare_cached("select states from fresh order by number")?;
-    let (mut rows, mut states, mut length) = (select.query([])?, States::new(), 0);
-    while let Some(row) = rows.next()? {
-        let text = decompress(row.get_ref(0)?.as_blob().map_err(damaged)?).map_err(damaged)?;
-        length += text.len();
-        for line in std::str::from_utf8(&text).map_err(damaged)?.lines() {
-            let (job, state) = line.split_once(' ').ok_or_else(|| damaged("a state without a job"))?;
-            states.insert(job.parse().map_err(damaged)?, state.into());
-        }
-    }
-    Ok((states, length))
 }

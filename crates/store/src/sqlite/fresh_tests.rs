@@ -8,9 +8,10 @@ use tenko_core::roll::Changes;
 use tenko_core::{Declaration, JobState, Slug};
 
 use super::entries::{self, Stored};
+use super::fresh::{MOST, States};
 use super::known::Known;
 use super::writer::{Desk, in_transaction};
-use super::{fresh, rolls, schema};
+use super::{rolls, schema};
 use crate::Commit;
 use crate::conformance::{after, declaration, now, slug, state};
 use crate::live::{Entry, Kept};
@@ -157,8 +158,8 @@ impl Tried {
                 .filter_map(|(job, entry)| Some((job.clone(), entry.state.clone()?)))
                 .collect();
             assert_eq!(roll.states, states);
-            let (fresh, length) = fresh::read(&process.connection).unwrap();
-            assert!(length < 3 * fresh::MOST, "{length}");
+            let fresh = States::read(&process.connection).unwrap();
+            assert!(fresh.length < 3 * MOST, "{}", fresh.length);
             for number in 0..JOBS {
                 let meant = self.entries.get(&job(number)).cloned().unwrap_or_default();
                 let read = Stored::read(&process.connection, &fresh, &job(number)).unwrap();

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::columns::moment;
 use super::decide::{self, Question, Refused};
 use super::entries::{self, Stored};
+use super::fresh::States;
 use super::outbox::{self, Claim};
-use super::{SqliteStore, addresses, fresh, nodes};
+use super::{SqliteStore, addresses, nodes};
 use crate::live::{Agenda, Attendance, By, Decide, Entry, Key, Live, Node, Settled, Wanted};
 use crate::{Appended, ErrorKind, Result, StoreError};
 
@@ -52,7 +53,7 @@ impl Live for SqliteStore {
         let jobs = jobs.to_vec();
         self.reading("read jobs in", move |connection| {
             let moment = connection.unchecked_transaction()?;
-            let (fresh, _) = fresh::read(&moment)?;
+            let fresh = States::read(&moment)?;
             jobs.iter().map(|job| Stored::read(&moment, &fresh, job).map(|stored| stored.entry)).collect()
         })
         .await

@@ -1,7 +1,6 @@
 //! For processes that do one thing and end: no runtime, and no second thread.
 
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -72,7 +71,5 @@ fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     if schema::log_pages(connection)? < LOG_PAGES {
         return Ok(());
     }
-    // Whoever reads or writes just now is not waited for.
-    connection.busy_timeout(Duration::ZERO)?;
-    connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+    schema::empty_log(connection)
 }

@@ -11,9 +11,10 @@ use tenko_core::{Roll, Slug, format};
 use super::columns::{moment, parse, rounded_up};
 use super::error::damaged;
 use super::evidence::{self, job_id};
+use super::fresh::States;
 use super::rolls::{json, keep_flip, keep_missed};
 use super::writer::Desk;
-use super::{SqliteStore, addresses, entries, fresh, nodes, outbox};
+use super::{SqliteStore, addresses, entries, nodes, outbox};
 use crate::portable::{Piece, Pieces, Portable, Taker};
 use crate::{ErrorKind, Result, StoreError};
 
@@ -91,7 +92,7 @@ fn rest(connection: &Connection) -> rusqlite::Result<Roll> {
 }
 
 fn jobs(connection: &Connection, give: Give<'_>) -> rusqlite::Result<()> {
-    let (fresh, _) = fresh::read(connection)?;
+    let fresh = States::read(connection)?;
     let sql =
         "select j.slug, s.state, s.declaration, s.wake_at, s.job from states s join jobs j on j.id = s.job
         order by s.job";
@@ -99,10 +100,9 @@ fn jobs(connection: &Connection, give: Give<'_>) -> rusqlite::Result<()> {
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let wake_at: Option<i64> = row.get(3)?;
-        let newer = fresh.get(&row.get(4)?).map(|state| ValueRef::Text(state.as_bytes()));
         give(Piece::Job {
             job: entries::slug(row.get_ref(0)?)?,
-            state: said(newer.map_or_else(|| row.get_ref(1), Ok)?)?,
+            state: said(fresh.newest(row, 4, 1)?)?,
             declaration: said(row.get_ref(2)?)?,
             wake_at: wake_at.map(moment).transpose()?,
         })?;

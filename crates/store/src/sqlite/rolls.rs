@@ -13,9 +13,10 @@ use tenko_core::state::{Flip, Missed};
 use tenko_core::{Slug, format};
 
 use super::columns::{parse, rounded_up};
+use super::entries;
 use super::error::damaged;
 use super::evidence::{self, job_id};
-use super::fresh;
+use super::fresh::States;
 use super::nodes;
 use super::outbox::{self, Row};
 use super::stretches;
@@ -45,7 +46,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
 }
 
 fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
-    let (fresh, _) = fresh::read(connection)?;
+    let fresh = States::read(connection)?;
     let sql = "select j.slug, s.state, s.declaration, s.job from states s join jobs j on j.id = s.job";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -55,8 +56,7 @@ fn load_jobs(connection: &Connection, roll: &mut Roll) -> rusqlite::Result<()> {
         if let said @ ValueRef::Text(_) = row.get_ref(2)? {
             declarations.push((slug.clone(), parse(said)?));
         }
-        let newer = fresh.get(&row.get(3)?).map(|state| ValueRef::Text(state.as_bytes()));
-        if let state @ ValueRef::Text(_) = newer.map_or_else(|| row.get_ref(1), Ok)? {
+        if let state @ ValueRef::Text(_) = fresh.newest(row, 3, 1)? {
             states.push((slug, parse(state)?));
         }
     }
@@ -178,11 +178,8 @@ fn keep_jobs(connection: &Connection, part: &Part) -> rusqlite::Result<()> {
     let numbered = part.jobs.iter().map(|job| Ok((job_id(connection, &job.slug)?, job)));
     let mut jobs = numbered.collect::<rusqlite::Result<Vec<_>>>()?;
     jobs.sort_unstable_by_key(|(id, _)| *id);
-    let mut delete = connection.prepare_cached("delete from states where job = ?1")?;
-    let mut keep = connection.prepare_cached(
-        "insert into states (job, state, declaration, wake_at) values (?1, ?2, ?3, ?4)
-         on conflict do update set state = ?2, declaration = ?3, wake_at = ?4",
-    )?;
+    let mut delete = connection.prepare_cached(entries::FORGET)?;
+    let mut keep = connection.prepare_cached(entries::KEEP)?;
     for (id, job) in jobs {
         let [state, declaration] = [&job.state, &job.declaration].map(|text| part.text(text.as_ref()));
         match (state.transpose()?, declaration.transpose()?) {

@@ -86,6 +86,15 @@ pub(super) fn log_pages(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("pragma wal_checkpoint(noop)")?.query_row([], |row| row.get(1))
 }
 
+/// Puts the log into the file and makes it empty. Whoever reads from it, or writes, is not waited for; then what can be done
+/// without is done.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let emptied = connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+    connection.busy_timeout(BUSY)?;
+    emptied
+}
+
 fn as_it_lies(file: &File) -> Result<Connection> {
     let path = file.path().display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags =

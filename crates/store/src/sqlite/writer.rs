@@ -174,7 +174,7 @@ impl Pen {
     fn empty_log(&mut self) {
         // If it can't be opened, whoever wants to write is told why.
         let Ok(Open { connection, .. }) = self.open() else { return };
-        if let Err(error) = truncate_log(connection) {
+        if let Err(error) = schema::empty_log(connection) {
             // It is tried again before the next group.
             tracing::debug!(%error, path = %self.file.path().display(), "can't empty the log of the store");
         }
@@ -225,15 +225,6 @@ impl Pen {
         };
         Ok(self.open.insert(open))
     }
-}
-
-/// Whoever reads from the log, or writes, is not waited for; then what can be done without is done.
-fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
-    let patience: i64 = connection.query_row("pragma busy_timeout", [], |row| row.get(0))?;
-    connection.busy_timeout(Duration::ZERO)?;
-    let truncated = connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
-    connection.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
-    truncated
 }
 
 /// Waits a moment for as much as there was the time before: those who were answered together come again together, and
