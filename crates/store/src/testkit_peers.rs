@@ -3,9 +3,17 @@
 //! `$TENKO_PEERS` is the virtual environment that `scripts/peers` makes. All functions panic if what they need is not
 //! there: a test that can't meet its peer has not passed.
 
-use std::net::TcpListener;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+/// How long a program may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The path of a program in `$TENKO_PEERS/bin`.
 ///
@@ -18,11 +26,30 @@ pub fn peer(name: &str) -> PathBuf {
 
 /// Ports of the loopback interface that are free now. They are bound together, so that they differ.
 ///
+/// None is of those that the system gives to connections: with many tests at once, a connection of another test would
+/// have the port before the program binds it.
+///
 /// # Panics
 /// If there are none.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"));
+    let below = first_for_connections();
+    let listeners = [(); N].map(|()| listener(LOWEST_PORT, below).expect("loopback has a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
+}
+
+/// Ports below are those of well-known services.
+const LOWEST_PORT: u16 = 10_000;
+
+/// The first port that the system gives to connections, see `ip_local_port_range` in `ip(7)`.
+fn first_for_connections() -> u16 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let first = range.split_whitespace().next().and_then(|first| first.parse().ok());
+    first.filter(|first| *first > LOWEST_PORT + 1_000).unwrap_or(32_768)
+}
+
+fn listener(from: u16, below: u16) -> Option<TcpListener> {
+    let random = || from + (Uuid::new_v4().as_u128() % u128::from(below - from)) as u16;
+    (0..1_000).find_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, random())).ok())
 }
 
 /// A program that runs in a directory of its own; both end with this.
@@ -41,13 +68,15 @@ impl PeerProcess {
         tempfile::tempdir().expect("a temporary directory can be made")
     }
 
-    /// Starts a program in its directory, without input, and with its output thrown away.
+    /// Starts a program in its directory, without input.
     ///
     /// # Panics
     /// If it can't be started.
     pub fn start(command: &mut Command, place: tempfile::TempDir) -> Self {
-        command.current_dir(place.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let output = || File::create(place.path().join("stdout")).expect("the directory is ours");
+        let errors = || File::create(place.path().join("stderr")).expect("the directory is ours");
+        command.current_dir(place.path()).stdin(Stdio::null()).stdout(output()).stderr(errors());
+        let child = command.spawn();
         let child =
             child.unwrap_or_else(|error| panic!("{:?} can't be started: {error}", command.get_program()));
         Self { child, place }
@@ -56,6 +85,23 @@ impl PeerProcess {
     /// The directory in which it runs.
     pub fn directory(&self) -> &Path {
         self.place.path()
+    }
+
+    /// Waits until it listens on a port of the loopback interface.
+    ///
+    /// # Errors
+    /// What it printed, if it ended before, or did not listen within a minute.
+    pub fn listens(&mut self, port: u16) -> Result<(), String> {
+        let began = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let ended = self.child.try_wait().is_ok_and(|ended| ended.is_some());
+            if ended || began.elapsed() > PATIENCE {
+                let file = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
+                return Err(format!("port {port}: {}{}", file("stdout"), file("stderr")));
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 }
 
@@ -78,18 +124,34 @@ pub struct SeaweedFs {
 }
 
 impl SeaweedFs {
-    /// Starts it. It takes a few seconds until it serves.
+    /// Starts it, and waits until it listens. It takes a few seconds more until it serves.
+    ///
+    /// It binds its many ports one by one, so that one of them may be somebody else's by then: it is started again with
+    /// others.
     ///
     /// # Panics
     /// If it can't be started.
     pub fn start(identities: &[Identity<'_>]) -> Self {
+        let mut said = String::new();
+        for _ in 0..3 {
+            match Self::try_start(identities) {
+                Ok(server) => return server,
+                Err(error) => said = error,
+            }
+        }
+        panic!("SeaweedFS can't be started: {said}");
+    }
+
+    fn try_start(identities: &[Identity<'_>]) -> Result<Self, String> {
         let place = PeerProcess::place();
         let known = serde_json::json!({ "identities": identities.iter().map(identity).collect::<Vec<_>>() });
-        std::fs::write(place.path().join("s3.json"), known.to_string()).expect("the directory is ours");
+        fs::write(place.path().join("s3.json"), known.to_string()).expect("the directory is ours");
         let ports = free_ports();
         let mut weed = Command::new(peer("weed"));
         weed.args(arguments(&place.path().display().to_string(), ports));
-        Self { port: ports[0], _process: PeerProcess::start(&mut weed, place) }
+        let mut process = PeerProcess::start(&mut weed, place);
+        process.listens(ports[0])?;
+        Ok(Self { port: ports[0], _process: process })
     }
 
     /// Its address as a URL.

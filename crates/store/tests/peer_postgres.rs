@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tenko_core::Kind;
 use tenko_core::roll::Cursor;
 use tenko_store::conformance::{Fresh, Suite, evidence, now};
+use tenko_store::testkit_peers::free_ports;
 use tenko_store::testkit_postgres::Database;
 use tenko_store::{ErrorKind, PostgresStore, Store as _};
 
@@ -46,8 +47,8 @@ async fn what_is_wrong_with_a_database_is_said() {
     assert_eq!((kind, hint.contains("right to create a schema")), (ErrorKind::Denied, true), "{hint}");
     let (kind, _) = refused(&url.replace("tenko@", "nobody:hunter2@")).await;
     assert_eq!(kind, ErrorKind::Denied);
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let (kind, hint) = refused(&format!("postgres://tenko@{closed}/x")).await;
+    let [closed] = free_ports();
+    let (kind, hint) = refused(&format!("postgres://tenko@127.0.0.1:{closed}/x")).await;
     assert_eq!((kind, hint.contains("running")), (ErrorKind::Unavailable, true), "{hint}");
     database.execute(&format!("create schema \"{role}\" authorization {role}")).await;
     let store = PostgresStore::new(&format!("{guest}?schema={role}")).unwrap();

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tenko_store::testkit_peers::free_ports;
 
 struct Running(Child);
 
@@ -102,7 +103,7 @@ fn slack() -> (String, std::thread::JoinHandle<()>) {
 #[ignore = "needs cargo-lambda; run by ./test"]
 fn in_the_emulator_of_cargo_lambda_the_roll_is_called_and_people_are_told() {
     let dir = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [port] = free_ports();
     let _emulator = emulator(dir.path(), port);
     let (url, told) = slack();
     let _function = function(dir.path(), port, &url);

@@ -16,6 +16,7 @@ use tenko_core::message::{Language, Message};
 use tenko_core::notice::{Facts, Notice, NoticeKind};
 use tenko_core::outbox::{Batch, Delivery};
 use tenko_core::{ChannelName, Reason, Slug};
+use tenko_store::testkit_peers::free_ports;
 
 /// Reads a list of payloads and refuses whatever Slack's own models refuse.
 const SLACK_MODELS: &str = r"
@@ -161,7 +162,7 @@ struct MailServer {
 impl MailServer {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [free] = free_ports();
         let mut child = python()
             .args(["-W", "ignore", "-c", MAIL_SERVER])
             .arg(dir.path().join("ca.pem"))

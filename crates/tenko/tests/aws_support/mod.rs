@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread::sleep;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenko_store::testkit_peers::free_ports;
 
 pub(crate) const REGION: &str = "ap-northeast-1";
 /// How long an emulator may take to start.
@@ -107,7 +108,7 @@ impl Lab {
 
     fn start(how: impl Fn(&mut Command, u16)) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [port] = free_ports();
         let mut command = Command::new(peer("python"));
         how(&mut command, port);
         command.current_dir(place.path()).env("STATE_DIR", place.path().join("state"));

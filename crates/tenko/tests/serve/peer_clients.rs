@@ -2,10 +2,12 @@
 //! of the unit.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tenko_store::testkit_peers::free_ports;
 
 use crate::world::{KEY, Place, Served};
 
@@ -86,7 +88,7 @@ struct Nginx {
 impl Nginx {
     fn before(servers: &[&Served]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [port] = free_ports();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let shipped = std::fs::read_to_string(root.join("deploy/compose/nginx.conf")).unwrap();
         let site = shipped
