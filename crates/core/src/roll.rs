@@ -23,7 +23,7 @@ pub struct Cursor(pub String);
 /// is no roll: taking it for an empty one would forget everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Roll {
-    /// When the roll was last called to the end.
+    /// When the roll was last called to the end; while a server keeps it, when that was last noted to be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_at: Option<Timestamp>,
     /// Up to where evidence was read.

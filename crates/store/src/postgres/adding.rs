@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Row as _};
 use tenko_core::{Evidence, Slug};
@@ -117,7 +117,12 @@ pub(super) async fn add(
     let mut texts = std::mem::take(&mut rows.texts);
     known.retain_new(&mut texts);
     keep_texts(connection, texts).await?.into_iter().for_each(|hash| known.saw(hash));
-    for place in rows.insert(connection, heard_at, states).await? {
+    let all = 1..=i64::try_from(places.len()).map_err(damaged)?;
+    let added = match heard_at.filter(|_| known.expects_new()) {
+        Some(at) => rows.insert_new(connection, at, states).await?.into_iter().chain(all).collect(),
+        None => rows.insert(connection, heard_at, states).await?,
+    };
+    for place in added {
         let Ok(place) = usize::try_from(place - 1) else {
             known.forget();
             return Err(sqlx::Error::Protocol("texts that were kept are gone".into()));
@@ -129,8 +134,60 @@ pub(super) async fn add(
     Ok(answers)
 }
 
-pub(super) const INSERT: &str = "
-    with given as materialized (
+/// States beside evidence: the last parameters of a statement.
+macro_rules! kept_states {
+    () => {
+        "kept as (
+            update states s
+            set state = k.state, declaration = k.declaration, wake_at = k.wake_at,
+                has_items = s.has_items and k.has_items
+            from unnest($9::int[], $10::text[], $11::uuid[], $12::bigint[], $13::bool[])
+                as k (job, state, declaration, wake_at, has_items)
+            where s.job = k.job
+        )"
+    };
+}
+
+/// Rows of which a text is missing.
+macro_rules! without_texts {
+    () => {
+        "select -place as place from given
+         where declaration is not null and said is null or via is not null and came is null"
+    };
+}
+
+/// Adds evidence that is heard and new. If some of it is known, all is refused; so nothing need be looked up, nor be found
+/// again among what was added.
+pub(super) const INSERT_NEW: &str = concat!(
+    "with given as materialized (
+        select g.*, d.id as said, v.id as came
+        from (
+            select nextval('evidence_seq_seq') as seq, u.*
+            from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::uuid[], $6::uuid[], $7::bytea[])
+                with ordinality as u (job, run, kind, at, declaration, via, report, place)
+        ) g
+        left join said d on d.hash = g.declaration
+        left join said v on v.hash = g.via
+    ), added as (
+        insert into evidence (seq, job, run, kind, at, received_at, declaration, via) overriding system value
+        select seq, job, run, kind, at, $8::bigint, said, came from given
+    ), reported as (
+        insert into reports (seq, report) select seq, report from given where report is not null
+    ), ",
+    kept_states!(),
+    without_texts!()
+);
+
+/// The index that knows all evidence.
+const OF_RUN: &str = "evidence_of_run";
+
+/// Whether evidence was refused because some of it is known.
+pub(super) fn is_known(refused: &sqlx::Error) -> bool {
+    refused.as_database_error().is_some_and(|said| said.constraint() == Some(OF_RUN))
+}
+
+pub(super) const INSERT: &str = concat!(
+    "with given as materialized (
         select g.*, d.id as said, v.id as came
         from unnest($1::int[], $2::uuid[], $3::smallint[], $4::bigint[], $5::uuid[], $6::uuid[], $7::bytea[])
             with ordinality as g (job, run, kind, at, declaration, via, report, place)
@@ -149,17 +206,11 @@ pub(super) const INSERT: &str = "
         insert into reports (seq, report) select seq, report from placed where report is not null
     ), waiting as (
         insert into unheard (seq) select seq from placed where $8 is null
-    ), kept as (
-        update states s
-        set state = k.state, declaration = k.declaration, wake_at = k.wake_at, has_items = s.has_items and k.has_items
-        from unnest($9::int[], $10::text[], $11::uuid[], $12::bigint[], $13::bool[])
-            as k (job, state, declaration, wake_at, has_items)
-        where s.job = k.job
-    )
-    select place from placed
-    union all
-    select -place from given
-    where declaration is not null and said is null or via is not null and came is null";
+    ), ",
+    kept_states!(),
+    "select place from placed union all ",
+    without_texts!()
+);
 
 /// The same of evidence that another store kept: when it was received and whether it was heard is known of each piece.
 const INSERT_KEPT: &str = "
@@ -254,8 +305,18 @@ impl Rows {
         Ok(Id(hash))
     }
 
-    /// Inserts them, beside states; says which of the rows were added, counted from 1. A number below 0 is that of a row of which a text
-    /// is missing.
+    /// Inserts them, all of which are new, beside states; names the rows of which a text is missing, by numbers below 0.
+    async fn insert_new(
+        self,
+        connection: &mut PgConnection,
+        heard_at: Timestamp,
+        states: States,
+    ) -> sqlx::Result<Vec<i64>> {
+        let query = self.bind(INSERT_NEW).bind(heard_at.as_millisecond());
+        places(&states.bind(query).fetch_all(connection).await?)
+    }
+
+    /// The same if some may be known; names those too that were added, counted from 1.
     async fn insert(
         self,
         connection: &mut PgConnection,
@@ -263,12 +324,15 @@ impl Rows {
         states: States,
     ) -> sqlx::Result<Vec<i64>> {
         let query = self.bind(INSERT).bind(heard_at.map(Timestamp::as_millisecond));
-        let rows = states.bind(query).fetch_all(connection).await?;
-        rows.iter().map(|row| row.try_get("place")).collect()
+        places(&states.bind(query).fetch_all(connection).await?)
     }
 
     fn bind(self, sql: &'static str) -> Query<'static, Postgres, PgArguments> {
         let query = sqlx::query(sql).bind(self.jobs).bind(self.runs).bind(self.kinds).bind(self.times);
         query.bind(self.declarations).bind(self.vias).bind(self.reports)
     }
+}
+
+fn places(rows: &[PgRow]) -> sqlx::Result<Vec<i64>> {
+    rows.iter().map(|row| row.try_get("place")).collect()
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::address::Address;
 use super::columns::Id;
-use super::{error, schema};
+use super::{decide, error, schema};
 use crate::{Result, StoreError};
 
 /// The most connections of one store, besides the one that listens.
@@ -121,6 +121,9 @@ impl Connections {
     pub(super) async fn connect(&self, doing: &str) -> Result<PgConnection> {
         let mut connection = self.connect_as_it_is(doing).await?;
         schema::prepare(&mut connection, &self.address).await?;
+        let prepared = AssertSqlSafe(decide::prepared());
+        let prepared = sqlx::raw_sql(prepared).execute(&mut connection).await;
+        prepared.map_err(|source| self.failed(doing, source))?;
         Ok(connection)
     }
 

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row as _};
 use tenko_core::{Evidence, Slug};
 use uuid::Uuid;
 
-use super::adding::{add, job_numbers, keep_texts};
+use super::adding::{add, is_known, job_numbers, keep_texts};
 use super::bell::Bell;
 use super::columns::{Id, rounded_up};
 use super::entries::Locked;
@@ -50,22 +50,42 @@ pub(super) struct Answer {
     void: bool,
 }
 
+/// How a transaction of a decision begins, parsed and planned once for a connection.
+pub(super) fn prepared() -> String {
+    format!(
+        "prepare keep_roll_calls_out as select pg_advisory_xact_lock_shared({LOCK});
+         prepare attends (uuid, bigint) as select pg_current_xact_id()::text, {} as attends",
+        nodes::attends("$1", "$2")
+    )
+}
+
 impl Work for Question<'_> {
     type Done = Result<Answer, Refused>;
 
     fn opening(&self) -> String {
-        let attends = match self.by {
-            By::Node(id) => nodes::attends(id, self.now),
-            By::Tool => "true".to_owned(),
-        };
-        format!(
-            "begin; select pg_advisory_xact_lock_shared({LOCK}); select pg_current_xact_id()::text, {attends} as attends"
-        )
+        match self.by {
+            By::Node(id) => {
+                let now = self.now.as_millisecond();
+                format!("begin; execute keep_roll_calls_out; execute attends('{id}', {now})")
+            }
+            By::Tool => {
+                "begin; execute keep_roll_calls_out; select pg_current_xact_id()::text, true as attends"
+                    .to_owned()
+            }
+        }
     }
 
     fn begun(&mut self, row: &PgRow) -> sqlx::Result<()> {
         self.attends = row.try_get("attends")?;
         Ok(())
+    }
+
+    fn goes_another_way(&self, refused: &sqlx::Error) -> bool {
+        let is_known = is_known(refused);
+        if is_known {
+            self.known.met_known();
+        }
+        is_known
     }
 
     fn is_void(&self, done: &Self::Done) -> bool {

@@ -1,6 +1,7 @@
 //! What is remembered of the tables, so that it need not be read again for each ping.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::{PgConnection, Row as _};
@@ -13,6 +14,8 @@ use super::columns::{Id, parse};
 const TEXTS: usize = 10_000;
 /// How many jobs.
 const JOBS: usize = 100_000;
+/// For how many transactions evidence is looked up, after one met some that was known.
+const WARY: u32 = 1_000;
 
 /// What is known of rows that are never changed nor removed.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Known {
     kept: Mutex<HashSet<Uuid>>,
     /// Numbers of jobs.
     numbers: Mutex<HashMap<Slug, i32>>,
+    /// For how many transactions evidence is still looked up.
+    wary: AtomicU32,
 }
 
 impl Known {
@@ -68,6 +73,16 @@ impl Known {
         }
     }
 
+    /// Whether the next transaction can expect that all its evidence is new, as nearly all is.
+    pub(super) fn expects_new(&self) -> bool {
+        self.wary.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+
+    /// A transaction was refused that had expected so.
+    pub(super) fn met_known(&self) {
+        self.wary.store(WARY, Ordering::Relaxed);
+    }
+
     /// Something is not as it should be: nothing is known any more.
     pub(super) fn forget(&self) {
         locked(&self.kept).clear();
@@ -111,4 +126,18 @@ impl Known {
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_met_known_evidence_looks_it_up_for_a_while() {
+        let known = Known::default();
+        assert!(known.expects_new() && known.expects_new());
+        known.met_known();
+        assert_eq!((0..2 * WARY).filter(|_| !known.expects_new()).count(), WARY as usize);
+        assert!(known.expects_new());
+    }
 }

@@ -49,12 +49,12 @@ pub(super) async fn between_roll_calls(connection: &mut PgConnection) -> sqlx::R
 }
 
 /// Says in SQL whether a node attends: by its own clock, and by that of the database.
-pub(super) fn attends(id: Uuid, now: Timestamp) -> String {
-    format!("exists (select from nodes where id = '{id}' and {})", is_there(now))
+pub(super) fn attends(id: &str, now: &str) -> String {
+    format!("exists (select from nodes where id = {id} and {})", is_there(now))
 }
 
-fn is_there(now: Timestamp) -> String {
-    let (now, span) = (now.as_millisecond(), ATTENDS_FOR.as_millis());
+fn is_there(now: &str) -> String {
+    let span = ATTENDS_FOR.as_millis();
     format!("not gone and abs({now} - seen_at) <= {span} and abs({CLOCK} - noted_at) <= {span}")
 }
 
@@ -65,7 +65,10 @@ impl Look for Attending {
     type Seen = Vec<Node>;
 
     async fn look_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Node>> {
-        let sql = format!("select id, name from nodes where {} order by id", is_there(self.0));
+        let sql = format!(
+            "select id, name from nodes where {} order by id",
+            is_there(&self.0.as_millisecond().to_string())
+        );
         let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
         let nodes = rows.iter().map(|row| {
             let Id(id) = row.try_get("id")?;
@@ -125,7 +128,7 @@ impl Work for Attend<'_> {
         if let Some(gap) = found {
             roll.add_gap(gap);
         }
-        write(connection, &mut roll).await?;
+        write(connection, &mut roll, now).await?;
         let others = before.into_iter().filter(|seen| seen.id != node.id && seen.attends(now));
         let others: BTreeSet<String> = others.map(|seen| seen.name).collect();
         Ok(Attendance {
@@ -149,7 +152,7 @@ impl Work for Leave<'_> {
     async fn do_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let mut roll = lock(connection).await?;
         note(connection, self.node, self.now, true).await?;
-        write(connection, &mut roll).await?;
+        write(connection, &mut roll, self.now).await?;
         let others = all(connection).await?.iter().any(|seen| seen.attends(self.now));
         // What the others decide until they are next noted is after this, too.
         if others {
@@ -165,8 +168,10 @@ async fn lock(connection: &mut PgConnection) -> sqlx::Result<Roll> {
     rest_of(row.try_get("rest")?)
 }
 
-/// Writes what is in no other table of the roll, and sets its cursor to where everything is heard.
-async fn write(connection: &mut PgConnection, roll: &mut Roll) -> sqlx::Result<()> {
+/// Writes what is in no other table of the roll, and sets its cursor to where everything is heard. Who attends calls the
+/// roll all the time.
+async fn write(connection: &mut PgConnection, roll: &mut Roll, now: Timestamp) -> sqlx::Result<()> {
+    roll.called_at = Some(now);
     roll.cursor = heard(connection).await?;
     let update = sqlx::query("update roll set rest = $1").bind(text_of_rest(roll)?);
     update.execute(connection).await.map(drop)

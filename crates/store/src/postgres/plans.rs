@@ -14,6 +14,7 @@ pub fn statements() -> Vec<(&'static str, &'static str)> {
         ("unheard evidence, whole", evidence::UNHEARD),
         ("what was heard", evidence::HEAR),
         ("evidence and states to be written", adding::INSERT),
+        ("new evidence and states to be written", adding::INSERT_NEW),
         ("jobs", adding::FIND_JOBS),
         ("texts", adding::FIND_TEXTS),
         ("jobs to decide about", entries::LOCK_JOBS),

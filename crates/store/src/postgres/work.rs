@@ -39,6 +39,11 @@ pub(super) trait Work: Send {
         false
     }
 
+    /// Hears why all of it was refused. Whether it goes another way the next time, on which it may be done.
+    fn goes_another_way(&self, _refused: &sqlx::Error) -> bool {
+        false
+    }
+
     /// Does it. What it returns counts once the transaction is on disk.
     fn do_in(
         &mut self,
@@ -133,7 +138,13 @@ impl Connections {
         })?;
         let (number, done) = match begin_and_do(&mut lease.used.connection, work).await {
             Ok(done) => done,
-            Err(source) => return Err(self.undone(doing, lease, source).await),
+            Err(source) => {
+                let other_way = work.goes_another_way(&source);
+                return Err(match self.undone(doing, lease, source).await {
+                    Failed::Refused(problem) if other_way => Failed::Passing(problem),
+                    failed => failed,
+                });
+            }
         };
         let end = if work.is_void(&done) { "rollback" } else { "commit" };
         match sqlx::raw_sql(end).execute(&mut lease.used.connection).await {

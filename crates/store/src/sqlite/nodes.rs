@@ -99,7 +99,7 @@ pub(super) fn attend(
     note(desk.connection, node, now, false)?;
     forget_old(desk.connection, now)?;
     desk.known.forget();
-    let gaps = change_roll(desk.connection, is_new || found.is_some(), |roll| {
+    let gaps = change_roll(desk.connection, now, is_new || found.is_some(), |roll| {
         found.iter().for_each(|gap| roll.add_gap(*gap));
     })?;
     let others = before.into_iter().filter(|seen| seen.id != node.id && seen.attends(now));
@@ -111,7 +111,7 @@ pub(super) fn attend(
 pub(super) fn leave(desk: &mut Desk<'_>, node: &Node, now: Timestamp) -> rusqlite::Result<()> {
     note(desk.connection, node, now, true)?;
     desk.known.forget();
-    change_roll(desk.connection, true, |_| {})?;
+    change_roll(desk.connection, now, true, |_| {})?;
     Ok(())
 }
 
@@ -129,16 +129,18 @@ fn forget_old(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([before]).map(drop)
 }
 
-/// Changes what is in no other table of the roll, and sets its cursor to where servers have heard everything. Gives the
-/// gaps.
+/// Changes what is in no other table of the roll, and sets its cursor to where servers have heard everything. Who attends
+/// calls the roll all the time. Gives the gaps.
 fn change_roll(
     connection: &Connection,
+    now: Timestamp,
     raise: bool,
     change: impl FnOnce(&mut Roll),
 ) -> rusqlite::Result<Vec<Gap>> {
     let mut roll = connection.query_row("select rest from roll", [], |row| {
         format::read_roll(row.get_ref(0)?.as_str().map_err(damaged)?.as_bytes()).map_err(damaged)
     })?;
+    roll.called_at = Some(now);
     roll.cursor = Cursor(evidence::heard(connection)?.to_string());
     change(&mut roll);
     let rest = String::from_utf8(format::write_roll(&roll)).map_err(damaged)?;
