@@ -30,6 +30,7 @@ pub use health::Ready;
 pub use keys::{KeyHash, Keys};
 pub use listen::{Bound, Listen};
 pub use options::{Limits, Options, RateLimit, Times, TlsFiles};
+pub use rate::Rates;
 pub use sender::Prefix;
 pub use server::{App, HttpError, Server};
 pub use tls::Certificate;

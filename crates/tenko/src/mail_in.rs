@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::http::Keys;
+use crate::http::{Keys, Rates};
 use crate::server::intake::Hears;
 use door::Door;
 
@@ -70,10 +70,15 @@ impl MailIn {
     ///
     /// # Errors
     /// If it can't listen there.
-    pub async fn bind(options: Options, hears: Arc<dyn Hears>, keys: Arc<Keys>) -> io::Result<Self> {
+    pub async fn bind(
+        options: Options,
+        hears: Arc<dyn Hears>,
+        keys: Arc<Keys>,
+        rates: Arc<Rates>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         let at = listener.local_addr()?;
-        Ok(Self { listener, at, door: Arc::new(Door::new(options, hears, keys)) })
+        Ok(Self { listener, at, door: Arc::new(Door::new(options, hears, keys, rates)) })
     }
 
     /// Where it listens.

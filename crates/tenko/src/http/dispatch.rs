@@ -17,6 +17,7 @@ use super::body::Timed;
 use super::figures::Figures;
 use super::options::Options;
 use super::ping::desk::Desk;
+use super::rate::Rates;
 use super::server::App;
 use super::tls::Certificate;
 use super::trace::Trace;
@@ -40,6 +41,7 @@ pub(super) struct Site {
     pub(super) options: Options,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) figures: Arc<Figures>,
+    pub(super) rates: Arc<Rates>,
     desk: Arc<Desk>,
     router: TowerToHyperService<Router>,
 }
@@ -51,13 +53,14 @@ impl Site {
         certificate: Option<Arc<Certificate>>,
         figures: Arc<Figures>,
     ) -> Self {
-        let desk = Arc::new(Desk::new(&options, app.hears, app.keys));
+        let rates = Arc::new(Rates::new(&options));
+        let desk = Arc::new(Desk::new(&options, Arc::clone(&rates), app.hears, app.keys));
         let mut router = app.routes.merge(health::routes(app.ready));
         if options.adapters {
             router = router.merge(adapters::routes(&desk));
         }
         let router = TowerToHyperService::new(router.fallback(pages::not_found));
-        Self { options, certificate, figures, desk, router }
+        Self { options, certificate, figures, rates, desk, router }
     }
 
     /// Whether what comes from this address was forwarded for somebody else.

@@ -49,7 +49,7 @@ impl Keys {
     }
 
     /// The hash of a key, if it is known; found as [`knows`](Self::knows) finds it.
-    pub(super) fn known(&self, key: &str) -> Option<KeyHash> {
+    pub(crate) fn known(&self, key: &str) -> Option<KeyHash> {
         let hash = KeyHash::of(key);
         let known = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         known.iter().fold(false, |found, known| found | known.is(&hash)).then_some(hash)

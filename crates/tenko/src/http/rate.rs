@@ -5,14 +5,44 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::options::RateLimit;
+use super::keys::KeyHash;
+use super::options::{Options, RateLimit};
+use crate::server::intake::Addressee;
 
 /// Above so many buckets, those that are full again are forgotten.
 const REMEMBERED: usize = 100_000;
 
+/// How often pings may come, through whichever door.
+#[derive(Debug)]
+pub struct Rates {
+    job: Option<Rate<Addressee>>,
+    key: Option<Rate<KeyHash>>,
+}
+
+impl Rates {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { job: options.rate.map(Rate::new), key: options.key_rate.map(Rate::new) }
+    }
+
+    /// Counts a ping by somebody who may ping, by this key, if it is by one. First of the job: one that is pinged too often
+    /// uses up nothing of its key, which others need.
+    ///
+    /// # Errors
+    /// If it is one too many: when there is room for it.
+    pub fn take(&self, by: Option<KeyHash>, to: &Addressee, now: Instant) -> Result<(), Duration> {
+        if let Some(rate) = &self.job {
+            rate.take(to, now)?;
+        }
+        match (&self.key, by) {
+            (Some(rate), Some(key)) => rate.take(&key, now),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A bucket of tokens for each job, or each key.
 #[derive(Debug)]
-pub(super) struct Rate<K> {
+struct Rate<K> {
     every: Duration,
     burst: f64,
     buckets: Mutex<HashMap<K, Bucket>>,
@@ -25,7 +55,7 @@ struct Bucket {
 }
 
 impl<K: Clone + Eq + Hash> Rate<K> {
-    pub(super) fn new(limit: RateLimit) -> Self {
+    fn new(limit: RateLimit) -> Self {
         let every = Duration::from_mins(1) / limit.per_minute.max(1);
         Self { every, burst: f64::from(limit.burst.max(1)), buckets: Mutex::default() }
     }
@@ -34,7 +64,7 @@ impl<K: Clone + Eq + Hash> Rate<K> {
     ///
     /// # Errors
     /// If there is none: when there will be one.
-    pub(super) fn take(&self, whose: &K, now: Instant) -> Result<(), Duration> {
+    fn take(&self, whose: &K, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > REMEMBERED {
             buckets.retain(|_, bucket| self.filled(*bucket, now).tokens < self.burst);
@@ -58,7 +88,6 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::intake::Addressee;
 
     #[test]
     fn a_job_has_its_burst_then_its_rate_and_the_others_are_not_concerned() {

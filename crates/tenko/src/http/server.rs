@@ -19,6 +19,7 @@ use super::health::Ready;
 use super::keys::Keys;
 use super::listen::{Bound, Listen, Listener};
 use super::options::Options;
+use super::rate::Rates;
 use super::tls::Certificate;
 use crate::server::intake::Hears;
 
@@ -123,6 +124,11 @@ impl Server {
     /// What it counts.
     pub fn figures(&self) -> Arc<Figures> {
         Arc::clone(&self.site.figures)
+    }
+
+    /// How often pings may come, for other doors through which they come.
+    pub fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.site.rates)
     }
 
     /// Its certificate, for whoever wants it read again.

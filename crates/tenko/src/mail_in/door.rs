@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Options;
 use super::session::{Desk, Session};
-use crate::http::Keys;
+use crate::http::{Keys, Rates};
 use crate::server::intake::Hears;
 
 /// How long nothing is accepted after that failed, as it does when the process has no more open files.
@@ -27,8 +27,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(options: Options, hears: Arc<dyn Hears>, keys: Arc<Keys>) -> Self {
-        Self { desk: Desk { options, hears, keys }, inside: Mutex::default() }
+    pub(super) fn new(options: Options, hears: Arc<dyn Hears>, keys: Arc<Keys>, rates: Arc<Rates>) -> Self {
+        Self { desk: Desk { options, hears, keys, rates }, inside: Mutex::default() }
     }
 
     fn inside(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {

@@ -3,7 +3,7 @@
 use tenko_core::Slug;
 use uuid::Uuid;
 
-use crate::http::Keys;
+use crate::http::{KeyHash, Keys};
 use crate::server::intake::Addressee;
 
 /// Why an address is none of ours: the answer to `RCPT TO`.
@@ -53,12 +53,14 @@ impl Recipient {
         Ok(Self::Named { key: key.to_owned(), job: job.to_owned() })
     }
 
-    /// Whom a ping is about, if the sender may ping.
-    pub(super) fn addressee(&self, keys: &Keys) -> Option<Addressee> {
+    /// Whom a ping is about, and by which key, if it is by one; nobody, if the sender may not ping.
+    pub(super) fn addressee(&self, keys: &Keys) -> Option<(Addressee, Option<KeyHash>)> {
         match self {
-            Self::Address(uuid) => Some(Addressee::Address(*uuid)),
-            Self::Named { key, job } if keys.knows(key) => Slug::new(job).ok().map(Addressee::Job),
-            Self::Named { .. } => None,
+            Self::Address(uuid) => Some((Addressee::Address(*uuid), None)),
+            Self::Named { key, job } => {
+                let key = keys.known(key)?;
+                Some((Addressee::Job(Slug::new(job).ok()?), Some(key)))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use smtp_proto::request::receiver::DataReceiver;
 use smtp_proto::{Error as Mistake, Request};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use super::Options;
 use super::message::Arrived;
 use super::recipient::Recipient;
-use crate::http::Keys;
+use crate::http::{Keys, Rates};
 use crate::server::intake::{Hears, Refusal};
 
 /// The longest line of a command, in bytes: RFC 5321 section 4.5.3.1.4 asks for 512, and extensions for more.
@@ -33,6 +34,7 @@ pub(super) struct Desk {
     pub(super) options: Options,
     pub(super) hears: Arc<dyn Hears>,
     pub(super) keys: Arc<Keys>,
+    pub(super) rates: Arc<Rates>,
 }
 
 pub(super) struct Session<'d> {
@@ -217,7 +219,11 @@ impl<'d> Session<'d> {
         let arrived = Arrived::new(raw, self.peer, &sender);
         let pings: Vec<_> =
             self.recipients.iter().filter_map(|recipient| recipient.addressee(&self.desk.keys)).collect();
-        for to in pings {
+        let now = Instant::now();
+        if pings.iter().any(|(to, by)| self.desk.rates.take(*by, to, now).is_err()) {
+            return "450 4.7.1 Pinged too often, come again later";
+        }
+        for (to, _) in pings {
             match self.desk.hears.hear(arrived.ping(to)).await {
                 Ok(_) => {}
                 Err(Refusal::Busy { .. }) => return "451 4.3.1 Too much is going on, come again later",

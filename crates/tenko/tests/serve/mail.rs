@@ -90,6 +90,27 @@ fn other_addresses_are_rejected_and_unknown_jobs_are_not_told_from_known_ones() 
 }
 
 #[test]
+fn mails_count_as_pings_do_and_none_of_too_many_recipients_is_pinged() {
+    let place = Place::new(&format!("rate_limit = 10\n{CONFIG}[jobs.nightly]\nevery = \"1d\"\n"));
+    let (server, at) = served(&place);
+    let mut client = Client::connect(&at);
+    client.say("EHLO client.example");
+    let mut mail = |jobs: &[&str]| {
+        client.say("MAIL FROM:<cron@client.example>");
+        for job in jobs {
+            client.say(&format!("RCPT TO:<{KEY}+{job}@ping.example>"));
+        }
+        client.say("DATA");
+        client.say("Subject: done\r\n\r\n.")
+    };
+    assert_eq!(mail(&["daily"]), "250 OK\r\n");
+    assert!(mail(&["nightly", "daily"]).starts_with("450 4.7.1 "));
+    server.stop();
+    let jobs = place.ok(&["jobs"]);
+    assert!(jobs.contains("daily    up") && jobs.contains("nightly  new"), "{jobs}");
+}
+
+#[test]
 fn what_is_too_large_or_makes_no_sense_is_refused_and_the_session_goes_on() {
     let place = Place::new(CONFIG);
     let (server, at) = served(&place);

@@ -71,7 +71,8 @@ impl House {
         drop(figures.set(server.figures()));
         let mail = match &config.server.mail {
             Some(mail) => {
-                Some(mail_door(mail, &config, Arc::<Hearing>::clone(&hearing), Arc::clone(&keys)).await?)
+                let hears = Arc::<Hearing>::clone(&hearing);
+                Some(mail_door(mail, &config, hears, Arc::clone(&keys), server.rates()).await?)
             }
             None => None,
         };
@@ -259,12 +260,13 @@ async fn mail_door(
     config: &Config,
     hears: Arc<dyn Hears>,
     keys: Arc<http::Keys>,
+    rates: Arc<http::Rates>,
 ) -> Result<MailIn, CommandError> {
     let options = mail_in::Options {
         drain: config.server.shutdown_timeout,
         ..mail_in::Options::new(mail.listen, &mail.domain)
     };
-    let bound = MailIn::bind(options, hears, keys)
+    let bound = MailIn::bind(options, hears, keys, rates)
         .await
         .map_err(|error| CommandError::usage(format!("can't listen for mail at {}: {error}", mail.listen)))?;
     printer::remark(&format!("serving pings by e-mail at {}", bound.local_addr()));

@@ -10,7 +10,7 @@ use tenko_core::Output;
 use super::super::body;
 use super::super::keys::{KeyHash, Keys};
 use super::super::options::Options;
-use super::super::rate::Rate;
+use super::super::rate::Rates;
 use super::super::sender::Senders;
 use super::said::{Answer, Replies};
 use crate::server::intake::{Addressee, Heard, Hears, Ping, Refusal};
@@ -25,8 +25,7 @@ pub(in super::super) struct Desk {
     pub(in super::super) keys: Arc<Keys>,
     pub(in super::super) senders: Senders,
     pub(super) replies: Replies,
-    rate: Option<Rate<Addressee>>,
-    key_rate: Option<Rate<KeyHash>>,
+    rates: Arc<Rates>,
     body_limit: usize,
     body_time: Duration,
 }
@@ -48,14 +47,18 @@ pub(in super::super) enum Unheard {
 }
 
 impl Desk {
-    pub(in super::super) fn new(options: &Options, hears: Arc<dyn Hears>, keys: Arc<Keys>) -> Self {
+    pub(in super::super) fn new(
+        options: &Options,
+        rates: Arc<Rates>,
+        hears: Arc<dyn Hears>,
+        keys: Arc<Keys>,
+    ) -> Self {
         Self {
             hears,
             keys,
             senders: Senders::new(options.trusted.clone()),
             replies: Replies::new(options.body_limit),
-            rate: options.rate.map(Rate::new),
-            key_rate: options.key_rate.map(Rate::new),
+            rates,
             body_limit: options.body_limit,
             body_time: options.times.body,
         }
@@ -68,20 +71,9 @@ impl Desk {
 
     /// Hands in a ping of somebody who may ping, by this key, if it was by one.
     pub(in super::super) async fn hear(&self, by: Option<KeyHash>, ping: Ping) -> Result<Heard, Unheard> {
-        let taken = self.take(by, &ping.to, Instant::now());
+        let taken = self.rates.take(by, &ping.to, Instant::now());
         taken.map_err(|wait| Unheard::TooOften { retry_after: wait.as_secs() + 1 })?;
         self.hears.hear(ping).await.map_err(|refusal| unheard(&refusal))
-    }
-
-    /// First of the job: one that is pinged too often uses up nothing of its key, which others need.
-    fn take(&self, by: Option<KeyHash>, to: &Addressee, now: Instant) -> Result<(), Duration> {
-        if let Some(rate) = &self.rate {
-            rate.take(to, now)?;
-        }
-        match (&self.key_rate, by) {
-            (Some(rate), Some(key)) => rate.take(&key, now),
-            _ => Ok(()),
-        }
     }
 
     /// What is to be answered to a ping that is wrong: that there is no such job, if there is none.
