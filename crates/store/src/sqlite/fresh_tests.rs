@@ -217,21 +217,25 @@ proptest! {
 }
 
 #[test]
-fn what_gathers_is_put_where_states_are_before_it_is_long() {
+fn what_gathers_is_moved_bit_by_bit_to_where_states_are() {
     let mut tried = Tried::new();
-    let rows = |tried: &Tried| {
-        let count = "select count(*) from fresh";
-        tried.processes[1].connection.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+    let texts = |tried: &Tried, sql| {
+        let mut rows = tried.processes[1].connection.prepare(sql).unwrap();
+        rows.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap).collect::<Vec<_>>()
     };
-    let mut seen = Vec::new();
-    for round in 0..20 {
-        let decisions = (0..JOBS).map(|number| (number, Decided::State(round, false)));
-        tried.take(0, &Step::Decide(decisions.collect()));
-        seen.push(rows(&tried));
+    let all = (0..JOBS).map(|number| (number, Decided::State(0, false)));
+    tried.take(0, &Step::Decide(all.collect()));
+    let (mut seen, mut moved) = (Vec::new(), 0);
+    for round in 1..=200 {
+        let before = texts(&tried, "select state from states order by job");
+        tried.take(0, &Step::Decide(vec![(round % JOBS, Decided::State(round, false))]));
+        let after = texts(&tried, "select state from states order by job");
+        let now = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+        assert!(now <= 2, "{now} at once");
+        moved += now;
+        seen.push(texts(&tried, "select hex(states) from fresh").len());
     }
     tried.is_right();
-    assert_eq!(seen[0], 0, "the first states have no row yet that could be older");
-    let most = seen.iter().copied().max().unwrap();
-    assert!(most > 1, "{seen:?}");
-    assert!(seen.iter().filter(|rows| **rows == 0).count() > 3, "{seen:?}");
+    let shorter = seen.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    assert!(shorter > 3 && moved > 10, "{moved} moved; rows: {seen:?}");
 }
