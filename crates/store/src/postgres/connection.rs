@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::address::Address;
 use super::columns::Id;
-use super::{decide, error, schema};
+use super::{error, schema};
 use crate::{Result, StoreError};
 
 /// The most connections of one store, besides the one that listens.
@@ -43,6 +43,8 @@ struct Idle {
 pub(super) struct Used {
     pub(super) connection: PgConnection,
     pub(super) life: Life,
+    /// Whether it has the statements with which decisions begin.
+    pub(super) prepared: bool,
 }
 
 /// The time between two crashes of a server, in which no number of a transaction is given twice. `None` if it can't be known,
@@ -114,16 +116,13 @@ impl Connections {
             Ok(Err(source)) => return Err(self.failed(doing, source)),
             Err(_) => return Err(error::silent(doing, &self.address.shown, CONNECT.as_secs())),
         };
-        Ok(Used { connection, life })
+        Ok(Used { connection, life, prepared: false })
     }
 
     /// A new connection of the caller's own, at tables of the newest version.
     pub(super) async fn connect(&self, doing: &str) -> Result<PgConnection> {
         let mut connection = self.connect_as_it_is(doing).await?;
         schema::prepare(&mut connection, &self.address).await?;
-        let prepared = AssertSqlSafe(decide::prepared());
-        let prepared = sqlx::raw_sql(prepared).execute(&mut connection).await;
-        prepared.map_err(|source| self.failed(doing, source))?;
         Ok(connection)
     }
 

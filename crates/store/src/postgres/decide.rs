@@ -50,17 +50,16 @@ pub(super) struct Answer {
     void: bool,
 }
 
-/// How a transaction of a decision begins, parsed and planned once for a connection.
-pub(super) fn prepared() -> String {
-    format!(
-        "prepare keep_roll_calls_out as select pg_advisory_xact_lock_shared({LOCK});
-         prepare attends (uuid, bigint) as select pg_current_xact_id()::text, {} as attends",
-        nodes::attends("$1", "$2")
-    )
-}
-
 impl Work for Question<'_> {
     type Done = Result<Answer, Refused>;
+
+    fn prepared() -> Option<String> {
+        let attends = nodes::attends("$1", "$2");
+        Some(format!(
+            "prepare attends (uuid, bigint) as select pg_current_xact_id()::text, {attends} as attends;
+             prepare keep_roll_calls_out as select pg_advisory_xact_lock_shared({LOCK})"
+        ))
+    }
 
     fn opening(&self) -> String {
         match self.by {

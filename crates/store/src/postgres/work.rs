@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row as _};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::connection::{Connections, Lease, Life};
+use super::connection::{Connections, Lease, Life, Used};
 use super::error;
 use crate::{Result, StoreError};
 
@@ -23,6 +23,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) trait Work: Send {
     /// What comes of it.
     type Done: Send;
+
+    /// The statements that its opening executes: they are parsed and planned once for a connection.
+    fn prepared() -> Option<String> {
+        None
+    }
 
     /// How the transaction begins: statements without parameters, the last of which may return a row with its number.
     fn opening(&self) -> String {
@@ -136,7 +141,7 @@ impl Connections {
             true => Failed::Passing(problem),
             false => Failed::Refused(problem),
         })?;
-        let (number, done) = match begin_and_do(&mut lease.used.connection, work).await {
+        let (number, done) = match begin_and_do(&mut lease.used, work).await {
             Ok(done) => done,
             Err(source) => {
                 let other_way = work.goes_another_way(&source);
@@ -256,10 +261,14 @@ impl<'c> Long<'c> {
 }
 
 /// Begins a transaction and does work in it; gives its number too.
-async fn begin_and_do<W: Work>(
-    connection: &mut PgConnection,
-    work: &mut W,
-) -> sqlx::Result<(Option<String>, W::Done)> {
+async fn begin_and_do<W: Work>(used: &mut Used, work: &mut W) -> sqlx::Result<(Option<String>, W::Done)> {
+    let connection = &mut used.connection;
+    if !used.prepared
+        && let Some(prepared) = W::prepared()
+    {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(prepared)).execute(&mut *connection).await?;
+        used.prepared = true;
+    }
     let opening = sqlx::AssertSqlSafe(work.opening());
     let rows = sqlx::raw_sql(opening).fetch_all(&mut *connection).await?;
     let number = rows.last().map(|row| row.try_get(0)).transpose()?;
