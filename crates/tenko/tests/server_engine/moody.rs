@@ -270,7 +270,8 @@ async fn no_part_hangs_while_the_store_is_away_and_one_that_hangs_in_itself_is_n
     for _ in 0..4 {
         world.clocks.pass(SignedDuration::from_mins(10));
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert_eq!(hanging_in(40), None);
+        // One that is just at work would hang if its turn took so long; it is soon done.
+        until("nobody hangs", async || hanging_in(40).is_none()).await;
     }
     moody.away.store(0, Ordering::SeqCst);
     moody.hangs.store(true, Ordering::SeqCst);
